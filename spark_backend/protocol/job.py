@@ -1,6 +1,6 @@
 """The job folder: one piece of work asked for by a file, told by an append-only file. See docs/formats/job.md.
 
-`job.json` is the request, `events.jsonl` the story, `log.txt` what the process printed, `cancel` stops it by being there.
+`job.json` is the request, `events.jsonl` the story, `log.txt` what the process printed; a file `cancel` stops it.
 """
 
 import json

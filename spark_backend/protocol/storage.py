@@ -43,7 +43,7 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -1,0 +1,62 @@
+"""The table of verbs: which options each takes and which function does it, imported only when it is called."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..protocol.job import Report
+from .options import (
+    CaptureOptions,
+    DemoOptions,
+    DoctorOptions,
+    ExportOptions,
+    FitOptions,
+    IngestOptions,
+    ModelsOptions,
+    NewOptions,
+    OverlayOptions,
+    TrackOptions,
+    options_from_mapping,
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One verb."""
+
+    options: type
+    """Its options; the docstring is the help."""
+    function: str
+    """`module:function` inside this package, called with (options, report)."""
+
+
+COMMANDS: Mapping[str, Command] = {
+    "demo": Command(DemoOptions, "demo:demo"),
+    "capture": Command(CaptureOptions, "capture:capture"),
+    "new": Command(NewOptions, "ingest:new"),
+    "ingest": Command(IngestOptions, "ingest:ingest"),
+    "fit": Command(FitOptions, "fit:fit"),
+    "track": Command(TrackOptions, "track:track"),
+    "export": Command(ExportOptions, "files:export"),
+    "overlay": Command(OverlayOptions, "overlay:overlay"),
+    "models": Command(ModelsOptions, "doctor:models"),
+    "doctor": Command(DoctorOptions, "doctor:doctor"),
+}
+
+
+def run_command(name: str, options: Any, report: Report) -> Mapping[str, Any]:
+    """Does one verb and returns its results by name."""
+    module, function = COMMANDS[name].function.split(":")
+    return getattr(importlib.import_module(f".{module}", __package__), function)(options, report)
+
+
+def run_named(name: str, content: Mapping[str, Any], report: Report) -> Mapping[str, Any]:
+    """Does one verb with options given by name, as a job gives them."""
+    return run_command(name, options_from_mapping(COMMANDS[name].options, content), report)
+
+
+def job_commands() -> dict[str, Callable[[Mapping[str, Any], Report], Mapping[str, Any]]]:
+    """The verbs as a job runner calls them."""
+    return {name: partial(run_named, name) for name in COMMANDS}

@@ -1,0 +1,113 @@
+"""How a verb's events reach a person or a program: a progress bar, or one JSON line each."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..protocol import job
+
+
+@contextlib.contextmanager
+def json_lines() -> Iterator[job.Report]:
+    """A report that writes events to the real stdout, one JSON object a line.
+
+    Whatever else this process or a library in it prints to stdout goes to stderr meanwhile, so that a program that
+    reads the lines finds nothing between them.
+    """
+    sys.stdout.flush()
+    real = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with open(real, "w", encoding="utf-8", closefd=False) as stream:
+            yield lambda event: print_line(stream, event)
+    finally:
+        sys.stdout.flush()
+        os.dup2(real, 1)
+        os.close(real)
+
+
+def print_line(stream: IO[str], event: job.Event) -> None:
+    """Writes one event and sends it off at once."""
+    stream.write(job.encode_event(event) + "\n")
+    stream.flush()
+
+
+@contextlib.contextmanager
+def progress_bar(console: Console) -> Iterator[job.Report]:
+    """A report that draws one bar for the whole job; figures and warnings go above it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Starting", total=1.0)
+        yield bar_report(bar, task)
+
+
+def bar_report(bar: Progress, task: Any) -> Callable[[job.Event], None]:
+    """The report that moves `task` of `bar`."""
+
+    def report(event: job.Event) -> None:
+        if isinstance(event, job.Progress):
+            bar.update(task, description=event.stage, completed=event.fraction)
+        elif isinstance(event, job.Warning):
+            bar.console.print(f"[yellow]Warning[/] {event.message}", highlight=False)
+        elif isinstance(event, job.Metric):
+            bar.console.print(f"{event.name}: {format_number(event.value)} {event.unit}".rstrip(), highlight=False)
+
+    return report
+
+
+def print_result(console: Console, result: Mapping[str, Any]) -> None:
+    """What a verb returned, as tables: plain values by name, then one table for each list of mappings."""
+    plain = {name: value for name, value in result.items() if not is_rows(value)}
+    if plain:
+        table = Table.grid(padding=(0, 2))
+        for name, value in flatten(plain):
+            table.add_row(f"[bold]{name}[/]", value)
+        console.print(table)
+    for name, rows in result.items():
+        if is_rows(rows):
+            table = Table(*rows[0], title=name.capitalize(), title_justify="left", title_style="bold")
+            for row in rows:
+                table.add_row(*(format_value(row.get(column)) for column in rows[0]))
+            console.print(table)
+
+
+def is_rows(value: Any) -> bool:
+    """Whether a result is a list of mappings, to be shown as a table."""
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def flatten(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and text of each value; a mapping inside a mapping gives one row for each of its own."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            for inner, text in flatten(value):
+                yield f"{name} {inner}", text
+        else:
+            yield name, format_value(value)
+
+
+def format_value(value: Any) -> str:
+    """A result for people."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return format_number(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def format_number(value: float) -> str:
+    """Three significant digits, whole above 1000."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,194 @@
+"""What each verb takes. The command line fills these from its arguments, a job from the names in `job.json`."""
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from tyro.conf import Positional, arg
+
+from ..protocol.errors import SparkError
+
+Preset = Literal["draft", "standard", "high"]
+Tracker = Literal["generic", "optimise"]
+HeadName = Literal["anny"]
+BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
+FaceNumber = Annotated[int | None, arg(metavar="N")]
+ProjectFolder = Annotated[Positional[Path], arg(metavar="PROJECT")]
+ClipName = Annotated[Positional[str], arg(metavar="CLIP")]
+Videos = Annotated[Positional[tuple[Path, ...]], arg(metavar="VIDEO [VIDEO ...]")]
+Output = Annotated[Path, arg(aliases=("-o",), metavar="FILE")]
+
+
+@dataclass(frozen=True)
+class NewOptions:
+    """Make an empty project."""
+
+    project: ProjectFolder
+    """Folder to make; by custom its name ends in .spark."""
+    head: HeadName = "anny"
+    """Head model that the person's head is built on."""
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """Read videos and find the face in every frame."""
+
+    project: ProjectFolder
+    """Project folder; made when it is missing."""
+    clips: Videos
+    """Videos of the person."""
+    face: FaceNumber = None
+    """Which person to follow when there are several: 0 is the most prominent."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Build the person's head from all ingested clips."""
+
+    project: ProjectFolder
+    """Project folder."""
+    preset: Preset = "standard"
+    """How much work to put in."""
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """Turn a clip into a take: expression, jaw, lids, gaze, neck and head pose of every frame."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    clip: ClipName
+    """Name of an ingested clip."""
+    tracker: Tracker = "generic"
+    """How expressions are found: `optimise` solves all frames together; until a tracker is trained `generic` does too."""
+    output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
+    """Name of the take; the clip's name when left out."""
+
+
+@dataclass(frozen=True)
+class CaptureOptions:
+    """Ingest, fit and track in one."""
+
+    project: ProjectFolder
+    """Project folder; made when it is missing."""
+    clips: Videos
+    """Videos of the person."""
+    preset: Preset = "draft"
+    """How much work to put into the head."""
+    face: FaceNumber = None
+    """Which person to follow when there are several: 0 is the most prominent."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write the head or a take to a file that other programs read. The ending chooses the format."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    output: Output
+    """File to write: .blend .fbx .abc .usdc .glb .obj .csv .npz"""
+    take: Annotated[Positional[str | None], arg(metavar="[TAKE]")] = None
+    """Name of a take, or the path of one; the head alone when left out."""
+    geometry: bool = False
+    """With .npz: the evaluated mesh of every frame instead of the curves."""
+    blender: BlenderPath = None
+    """Blender, or a Python that has bpy; found by itself when left out (see `spark doctor`)."""
+
+
+@dataclass(frozen=True)
+class OverlayOptions:
+    """Write a video that shows the source, the textured head over it and the head in clay."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    clip: ClipName
+    """Name of an ingested clip that has been tracked."""
+    take: str | None = None
+    """Name of the take to show; the clip's name when left out."""
+    texture: Annotated[Path | None, arg(metavar="PNG")] = None
+    """Picture to use in place of the avatar's albedo."""
+    output: Annotated[Path | None, arg(aliases=("-o",), metavar="FILE")] = None
+    """Video to write; exports/CLIP_overlay.mp4 in the project when left out."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Do everything on the given clips; with none, on a performance that is rendered first and whose truth is known."""
+
+    clips: Videos = ()
+    """Videos of one person."""
+    output: Annotated[Path, arg(aliases=("-o",), metavar="DIR")] = Path("demo")
+    """Folder for the project, the exports, the overlay video and report.html."""
+    preset: Preset = "draft"
+    """How much work to put into the head."""
+    face: FaceNumber = None
+    """Which person to follow when there are several: 0 is the most prominent."""
+    seed: int = 7
+    """Without clips: which head and which performance to make."""
+    seconds: float = 4.0
+    """Without clips: how long the performance lasts."""
+    blender: BlenderPath = None
+    """Blender, or a Python that has bpy; found by itself when left out (see `spark doctor`)."""
+
+
+@dataclass(frozen=True)
+class ModelsOptions:
+    """List the head models and networks, or fetch one."""
+
+    action: Positional[Literal["list", "get"]] = "list"
+    """`get` finds a model on this computer or downloads it."""
+    name: Annotated[Positional[str | None], arg(metavar="[NAME]")] = None
+    """Name of the model to get."""
+
+
+@dataclass(frozen=True)
+class DoctorOptions:
+    """Tell what is installed, on which device it runs, what is missing and how to get it."""
+
+    blender: BlenderPath = None
+    """Blender, or a Python that has bpy, to look at."""
+
+
+Options = TypeVar("Options")
+
+
+def options_from_mapping(kind: type[Options], content: Mapping[str, Any]) -> Options:
+    """The options that a job's names and JSON values stand for; unknown names and wrong kinds are a `SparkError`."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(content) - set(hints))
+    if unknown:
+        raise SparkError(f"job.json: {kind.__name__} has no option {', '.join(unknown)}; use {', '.join(hints)}")
+    required = (f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
+    missing = [name for name in required if name not in content]
+    if missing:
+        raise SparkError(f"job.json: the option {', '.join(missing)} is missing; add it and start the job again")
+    try:
+        return kind(**{name: from_json(hints[name], value) for name, value in content.items()})
+    except (TypeError, ValueError) as error:
+        raise SparkError(f"job.json: {error}; correct it and start the job again") from error
+
+
+def from_json(hint: Any, value: Any) -> Any:
+    """A JSON value as the type `hint` asks for; `TypeError` or `ValueError` when it cannot be."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        wanted = [part for part in arguments if part is not type(None)]
+        return None if value is None else from_json(wanted[0], value)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, arguments))}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{value!r} is not a list")
+        return tuple(from_json(arguments[0], part) for part in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise TypeError(f"{value!r} is not of the kind {hint.__name__}")
+    return value

@@ -57,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         name, options, as_json = parse(arguments)
     except SystemExit as stop:
-        return told(stop.code, "--json" in arguments)
+        return parser_exit(stop.code, "--json" in arguments)
     if name == "run":
         return run_job_folder(options.folder)
     return run_as_json(name, options) if as_json else run_for_people(name, options)
 
 
-def told(code: int | str | None, as_json: bool) -> int:
+def parser_exit(code: int | str | None, as_json: bool) -> int:
     """The exit code after the parser has printed help or what is wrong with the arguments."""
     if code in (0, None):
         return DONE

@@ -63,7 +63,7 @@ class TrackOptions:
     clip: ClipName
     """Name of an ingested clip."""
     tracker: Tracker = "generic"
-    """How expressions are found: `optimise` solves all frames together; until a tracker is trained `generic` does too."""
+    """`optimise` solves all frames of the clip together with the head held; for now `generic` does the same."""
     output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
     """Name of the take; the clip's name when left out."""
 

@@ -1,0 +1,41 @@
+"""What all tests share: shapes and types checked at every call, one thread, fixed seeds, the folder of test clips."""
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("spark_backend", "typechecker.checked")
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """On two cores, many small operations are several times faster on one thread than on all."""
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Every test draws the same random numbers, alone or among others."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - libraries under test may use the old generator
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real test clips: SPARK_SHARED_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("SPARK_SHARED_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not (folder / "talking").is_dir():
+        pytest.skip(f"no test clips in {folder}; set SPARK_SHARED_DATA to their folder")
+    return folder

@@ -1,0 +1,1 @@
+"""Cameras, rotations, meshes and skinning, in torch. See docs/conventions.md."""

@@ -1,0 +1,1 @@
+"""Meshes to pictures: visibility, differentiable attributes and silhouettes, shading, drawing."""

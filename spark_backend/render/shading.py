@@ -1,0 +1,99 @@
+"""Forward shading of a few looks: grey clay, and textured skin under spherical-harmonic light with a highlight.
+
+All colours are linear; all directions are unit vectors in camera axes (+X right, +Y down, +Z away from the viewer), so a
+light above and behind the viewer comes from (0, -, -).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+# Directions towards the light and its linear strength: a key from the upper left, a weak fill from the right, a rim.
+CLAY_LIGHTS = (((-0.5, -0.7, -0.8), 0.62), ((0.9, -0.1, -0.5), 0.2), ((0.5, -0.6, 0.7), 0.18))
+CLAY_ALBEDO = 0.62
+
+
+@dataclass(frozen=True)
+class Light:
+    """Distant light: diffuse as spherical harmonics of the irradiance, and one direction that makes the highlight."""
+
+    harmonics: Float[Tensor, "N 3"]
+    """Irradiance / pi by basis function, N = 9 (to degree 2) or 16 (to degree 3)."""
+    direction: Float[Tensor, "3"]
+    """Towards the light of the highlight."""
+    strength: Float[Tensor, "3"]
+    """Of the highlight's light."""
+
+
+def spherical_harmonics(directions: Float[Tensor, "*batch 3"], count: int = 9) -> Float[Tensor, "*batch N"]:
+    """The real orthonormal basis in the order l, m = -l..l; `count` 1, 4, 9 or 16. The first is 0.2821."""
+    x, y, z = directions.unbind(-1)
+    one = torch.ones_like(x)
+    basis = [
+        *(0.28209479 * one, 0.48860251 * y, 0.48860251 * z, 0.48860251 * x),
+        *(1.09254843 * x * y, 1.09254843 * y * z, 0.31539157 * (3 * z * z - 1), 1.09254843 * x * z),
+        *(0.54627422 * (x * x - y * y), 0.59004359 * y * (3 * x * x - y * y), 2.89061144 * x * y * z),
+        *(0.45704579 * y * (5 * z * z - 1), 0.37317633 * z * (5 * z * z - 3), 0.45704579 * x * (5 * z * z - 1)),
+        *(1.44530572 * z * (x * x - y * y), 0.59004359 * x * (x * x - 3 * y * y)),
+    ]
+    return torch.stack(basis[:count], -1)
+
+
+def distant_light(
+    direction: tuple[float, float, float], colour: tuple[float, float, float], ambient: tuple[float, float, float]
+) -> Light:
+    """One directional light of `colour` plus an even one, cut at degree 2 (Ramamoorthi and Hanrahan 2001)."""
+    towards = normalize(torch.tensor(direction), dim=-1)
+    lobe = torch.tensor([1.0] + [2 / 3] * 3 + [1 / 4] * 5)  # the clamped cosine's zonal factors, over pi
+    directional = lobe * spherical_harmonics(towards)
+    # An even light has only the first coefficient; its value is 0.2821 of it.
+    even = torch.eye(9)[0] / 0.28209479
+    strength = torch.tensor(colour)
+    harmonics = math.pi * directional[:, None] * strength + even[:, None] * torch.tensor(ambient)
+    return Light(harmonics, towards, strength)
+
+
+def shade_clay(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """Matt grey under a key, a fill and a rim light."""
+    shade = 0.10 - 0.06 * normals[..., 1]  # a brighter sky than ground
+    for direction, strength in CLAY_LIGHTS:
+        towards = normalize(normals.new_tensor(direction), dim=-1)
+        shade = shade + strength * (normals @ towards).clamp(min=0)
+    return (CLAY_ALBEDO * shade)[..., None].expand(*shade.shape, 3)
+
+
+def shade_textured(
+    albedo: Float[Tensor, "*batch 3"],
+    normals: Float[Tensor, "*batch 3"],
+    view: Float[Tensor, "*batch 3"],
+    light: Light,
+    specular: Float[Tensor, "*#batch 1"] | float = 0.0,
+    roughness: Float[Tensor, "*#batch 1"] | float = 0.5,
+) -> Float[Tensor, "*batch 3"]:
+    """Diffuse albedo under the light's harmonics, plus a highlight.
+
+    `view` points from the surface to the viewer. The highlight is Blinn and Phong's, normalised, with the exponent that
+    matches a GGX lobe of `roughness`, times Schlick's Fresnel factor with 4 % at normal incidence.
+    """
+    irradiance = spherical_harmonics(normals, len(light.harmonics)) @ light.harmonics.to(normals)
+    colour = albedo * irradiance.clamp(min=0)
+    if isinstance(specular, float) and specular == 0:
+        return colour
+    towards = light.direction.to(normals)
+    halfway = normalize(view + towards, dim=-1)
+    exponent = 2 / torch.as_tensor(roughness).to(normals).clamp(min=0.05) ** 4 - 2
+    lobe = (normals * halfway).sum(-1, keepdim=True).clamp(min=1e-6) ** exponent * (exponent + 2) / 8
+    fresnel = 0.04 + 0.96 * (1 - (view * halfway).sum(-1, keepdim=True).clamp(0, 1)) ** 5
+    facing = (normals @ towards).clamp(min=0)[..., None]
+    return colour + specular * fresnel * lobe * facing * light.strength.to(normals)
+
+
+def over(
+    front: Float[Tensor, "*batch 3"], alpha: Float[Tensor, "*#batch 1"], back: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*batch 3"]:
+    """`front`, already multiplied by its coverage `alpha`, over `back`."""
+    return front + (1 - alpha) * back

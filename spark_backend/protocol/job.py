@@ -109,14 +109,26 @@ def append_event(folder: Path, event: Event) -> None:
         file.write(encode_event(event) + "\n")
 
 
-def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The events from byte `offset` on, and the offset to go on from. A half-written last line is left for later."""
+def read_events(folder: Path, offset: int = 0, limit: int = -1) -> tuple[list[Event], int]:
+    """The events from byte `offset` on, and the offset to go on from. A half-written last line is left for later.
+
+    About `limit` bytes are read, all for -1. A line that is no event (a process died while writing it) is a `Warning`.
+    """
     path = folder / "events.jsonl"
     if not path.exists():
         return [], offset
-    with open(path, "rb") as file:
+    with filesystem_errors(path), open(path, "rb") as file:
         file.seek(offset)
-        data = file.read()
+        data = file.read(limit)
+        data += b"" if limit < 0 else file.readline()
     whole = data[: data.rfind(b"\n") + 1]
-    events = [decode_event(line) for line in whole.decode().splitlines()]
+    events = [decode_event_or_warn(line) for line in whole.decode(errors="replace").split("\n")[:-1]]
     return [event for event in events if event is not None], offset + len(whole)
+
+
+def decode_event_or_warn(line: str) -> Event | None:
+    """`decode_event`, with a `Warning` for a line that cannot be read."""
+    try:
+        return decode_event(line)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Warning("An unreadable line of the backend was skipped")

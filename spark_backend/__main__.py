@@ -1,8 +1,7 @@
 """The program `spark`: reads the command line, does one verb, tells how it went."""
 
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +11,9 @@ from rich.console import Console
 
 from .pipeline.commands import COMMANDS, job_commands, run_command
 from .pipeline.console import json_lines, print_result, progress_bar
-from .protocol.errors import Cancelled, SparkError
-from .protocol.job import Done, Event, Failed
-
-DONE, USER_ERROR, INTERNAL_ERROR = 0, 1, 2
+from .pipeline.jobs import DONE, USER_ERROR, outcome, run_job
+from .protocol.errors import SparkError
+from .protocol.job import Done, Failed
 
 DESCRIPTION = "SPARK: a personal, animated head for Blender from ordinary video."
 
@@ -75,8 +73,6 @@ def parser_exit(code: int | str | None, as_json: bool) -> int:
 
 def run_job_folder(folder: Path) -> int:
     """Does the job of a folder; its story goes there."""
-    from .pipeline.jobs import run_job
-
     try:
         return run_job(folder, job_commands())
     except SparkError as error:
@@ -87,7 +83,7 @@ def run_job_folder(folder: Path) -> int:
 def run_as_json(name: str, options: Any) -> int:
     """Does one verb for a program that reads stdout."""
     with json_lines() as report:
-        end, code, _ = run_guarded(lambda: run_command(name, options, report))
+        end, code = outcome(lambda: Done(run_command(name, options, report)))
         report(end)
     return code
 
@@ -96,27 +92,12 @@ def run_for_people(name: str, options: Any) -> int:
     """Does one verb with a progress bar; the results follow as tables, an error as one sentence on stderr."""
     errors, console = Console(stderr=True), Console()
     with progress_bar(errors) as report:
-        end, code, trace = run_guarded(lambda: run_command(name, options, report))
+        end, code = outcome(lambda: Done(run_command(name, options, report)))
     if isinstance(end, Done):
         print_result(console, end.result)
         return code
-    if trace:
-        errors.print(trace, highlight=False, markup=False)
     errors.print(end.message, style="red", highlight=False, markup=False, soft_wrap=True)
     return code
-
-
-def run_guarded(work: Callable[[], Mapping[str, Any]]) -> tuple[Event, int, str]:
-    """The event that ends the verb, the exit code, and the trace of a bug."""
-    try:
-        return Done(work()), DONE, ""
-    except SparkError as error:
-        return Failed(str(error)), USER_ERROR, ""
-    except (Cancelled, KeyboardInterrupt):
-        return Failed("Cancelled", "cancelled"), USER_ERROR, ""
-    except Exception as error:  # noqa: BLE001 - the outermost caller: every bug becomes an exit code and a trace
-        message = f"Something went wrong inside SPARK ({type(error).__name__}: {error}); please report it"
-        return Failed(message, "internal"), INTERNAL_ERROR, traceback.format_exc()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""How an avatar looks in our own pictures, and words on pictures."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from ..protocol.avatar import Avatar
+from ..protocol.errors import SparkError
+from ..render.colour import linear_from_bytes
+from ..render.draw import Material, Surface
+
+LASH_COLOUR = (0.012, 0.008, 0.006)
+# Linear colours where there is no albedo map; the same as the Blender materials have.
+PLAIN_COLOURS = {
+    "skin": (0.45, 0.24, 0.17),
+    "eye": (0.62, 0.58, 0.55),
+    "teeth": (0.62, 0.55, 0.44),
+    "tongue": (0.40, 0.12, 0.11),
+}
+SHINE = {"skin": (0.35, 0.45), "eye": (1.0, 0.15), "teeth": (0.6, 0.3), "tongue": (0.6, 0.35)}
+"""Strength and roughness of the highlight."""
+
+
+def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
+    """The avatar's materials for our renderer; `texture` replaces its albedo map."""
+    path = texture or avatar.maps.get("albedo")
+    albedo = None if path is None else linear_from_bytes(torch.as_tensor(read_picture(path)))
+    return Surface(
+        torch.as_tensor(avatar.uv).float(),
+        torch.as_tensor(avatar.uv_faces).long(),
+        torch.as_tensor(avatar.face_material).long(),
+        [material(name, albedo) for name in avatar.material_names],
+    )
+
+
+def material(name: str, albedo: torch.Tensor | None) -> Material:
+    """One material of the avatar's vocabulary; an unknown one looks like skin."""
+    if name == "lashes":
+        return Material(torch.tensor(LASH_COLOUR), opacity=0.75)
+    specular, roughness = SHINE.get(name, SHINE["skin"])
+    colour = torch.tensor(PLAIN_COLOURS.get(name, PLAIN_COLOURS["skin"])) if albedo is None else albedo
+    return Material(colour, specular=specular, roughness=roughness)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 sRGB of a picture file."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).copy()
+    except OSError as error:
+        raise SparkError(f"{path}: not a picture that can be read; use a PNG or JPEG") from error
+
+
+def backdrop(size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 dark studio background of (width, height), brighter around the head."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    radius = np.hypot((x / width - 0.5) * 1.1, y / height - 0.42)
+    grey = 74 - 46 * np.clip(radius / 0.75, 0, 1) ** 1.4
+    # A trace of noise keeps the gradient from banding once it is encoded.
+    grey = grey + np.random.default_rng(0).uniform(-0.7, 0.7, grey.shape)
+    return np.clip(grey[..., None] * np.array([0.97, 1.0, 1.04]), 0, 255).astype(np.uint8)
+
+
+def write_words(image: np.ndarray, words: str, size: int, x: int, y: int, anchor: str = "ls") -> np.ndarray:
+    """The picture with words in white on a soft shadow; `anchor` as Pillow has it, "ls" is the baseline's left end."""
+    font = ImageFont.load_default(size)
+    shadow = Image.new("L", (image.shape[1], image.shape[0]), 0)
+    ImageDraw.Draw(shadow).text((x, y), words, fill=255, font=font, anchor=anchor)
+    dark = cv2.GaussianBlur(np.asarray(shadow), (0, 0), max(size / 8, 1)).astype(np.float32)[..., None] / 255
+    result = Image.fromarray((image * (1 - np.clip(1.6 * dark, 0, 0.7))).astype(np.uint8))
+    ImageDraw.Draw(result).text((x, y), words, fill=(255, 255, 255), font=font, anchor=anchor)
+    return np.asarray(result)

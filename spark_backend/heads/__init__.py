@@ -1,0 +1,1 @@
+"""Head models: linear blendshape heads with joints, one dataclass whatever their origin."""

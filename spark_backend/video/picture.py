@@ -1,0 +1,85 @@
+"""From a decoded frame to an upright RGB picture with square pixels and the colours that were meant."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from av import VideoFrame as CodedFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from jaxtyping import UInt8
+
+MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
+CURVES = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
+UNSPECIFIED_MATRIX = 2
+NON_SQUARE = 0.08  # real formats differ from square by 9 % or more; smaller ratios are rounding or an editor's mistake
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How the stored picture is brought upright: mirrored left to right first, then turned."""
+
+    quarter_turns: int = 0
+    """Counter-clockwise, 0 to 3."""
+    mirrored: bool = False
+
+    def upright(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture as it is meant to be seen, contiguous."""
+        image = image[:, ::-1] if self.mirrored else image
+        return np.ascontiguousarray(np.rot90(image, self.quarter_turns))
+
+    def upright_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height after turning."""
+        return (height, width) if self.quarter_turns % 2 else (width, height)
+
+
+def orientation_of(frame: CodedFrame) -> Orientation:
+    """Reads the display matrix of a frame (ISO 14496-12, 8.3.2.3); rounded to quarter turns."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).astype(float)
+    mirrored = a * d - b * c < 0
+    # The matrix maps (x, y) of the stored picture, y down, to (a x + c y, b x + d y); mirroring first negates a and b.
+    angle = np.arctan2(-b, a) if not mirrored else np.arctan2(b, -a)
+    return Orientation(int(np.round(angle / (np.pi / 2))) % 4, mirrored)
+
+
+def square_width(frame: CodedFrame, aspect: Fraction | None) -> int:
+    """The width of the picture in square pixels: the stored width times the pixels' aspect ratio."""
+    if not aspect or abs(aspect - 1) < NON_SQUARE:
+        return frame.width
+    return max(2, round(frame.width * aspect))
+
+
+def matrix_of(frame: CodedFrame) -> Colorspace | None:
+    """The matrix to decode with when the stream names none: BT.709 for high definition, else the default BT.601."""
+    if frame.colorspace != UNSPECIFIED_MATRIX:
+        return None
+    return Colorspace.ITU709 if frame.height >= 720 or frame.width >= 1280 else Colorspace.ITU601
+
+
+def describe_colour(frame: CodedFrame) -> str:
+    """For people: "yuv420p10le BT.2020 limited HLG"."""
+    guessed = "BT.709 (assumed)" if matrix_of(frame) == Colorspace.ITU709 else "BT.601 (assumed)"
+    matrix = MATRICES.get(frame.colorspace, guessed)
+    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+    parts = [frame.format.name, matrix, "full" if full else "limited", CURVES.get(frame.color_trc, "")]
+    return " ".join(part for part in parts if part)
+
+
+def to_rgb(
+    frame: CodedFrame, width: int, height: int, reformatter: VideoReformatter
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Display-ready RGB in full range; high dynamic range is brought to sRGB and BT.709 primaries."""
+    high_range = frame.color_trc in CURVES
+    converted = reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=matrix_of(frame),
+        dst_color_range=ColorRange.JPEG,
+        dst_color_trc=ColorTrc.IEC61966_2_1 if high_range else None,
+        dst_color_primaries=ColorPrimaries.BT709 if high_range else None,
+    )
+    return converted.to_ndarray()

@@ -1,0 +1,70 @@
+"""Curves written in bulk, for Blenders with slotted actions (4.4 and later) and without."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+LINEAR = 1  # the number of this interpolation in `foreach_set`
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One animated number."""
+
+    path: str
+    """RNA path from the animated data-block."""
+    index: int
+    """Element of a vector property, 0 of a scalar."""
+    values: np.ndarray
+    """(T,)"""
+    group: str
+
+
+def write_curves(owner: bpy.types.ID, name: str, frames: np.ndarray, curves: Iterable[Curve]) -> bpy.types.Action:
+    """Animates `owner` by the action called `name`: one linear key per frame (T,) and curve. Returns the action.
+
+    Where actions have slots, every owner that is given the same name shares one action; before 4.4 an owner of another
+    kind than the action's gets one of its own, whose name says of what. Curves of the same path are replaced.
+    """
+    action = assign_action(owner, name)
+    channels = channels_of(owner, action)
+    points = np.empty((len(frames), 2), np.float32)
+    points[:, 0] = frames
+    linear = np.full(len(frames), LINEAR, np.int32)
+    for curve in curves:
+        points[:, 1] = curve.values
+        fcurve = channels.fcurves.find(curve.path, index=curve.index)
+        fcurve = fcurve or channels.fcurves.new(curve.path, index=curve.index)
+        fcurve.group = channels.groups.get(curve.group) or channels.groups.new(curve.group)
+        fcurve.keyframe_points.clear()
+        fcurve.keyframe_points.add(len(frames))
+        fcurve.keyframe_points.foreach_set("co", points.ravel())
+        fcurve.keyframe_points.foreach_set("interpolation", linear)
+        fcurve.update()
+    return action
+
+
+def assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
+    """Makes the action called `name` the one that animates `owner`, creating it when there is none."""
+    animation = owner.animation_data_create()
+    if not hasattr(bpy.types.Action, "slots") and not isinstance(owner, bpy.types.Object):
+        name = f"{name} {type(owner).__name__}"  # an action without slots holds one kind of data-block
+    action = bpy.data.actions.get(name) or bpy.data.actions.new(name)
+    action.use_fake_user = True
+    animation.action = action
+    if hasattr(action, "slots"):
+        slots = [slot for slot in action.slots if slot.target_id_type == owner.id_type]
+        slot = next((slot for slot in slots if slot.name_display == owner.name), None)
+        animation.action_slot = slot or action.slots.new(id_type=owner.id_type, name=owner.name)
+    return action
+
+
+def channels_of(owner: bpy.types.ID, action: bpy.types.Action) -> bpy.types.bpy_struct:
+    """What holds `fcurves` and `groups` of `owner` in its action: the slot's channel bag, or the action before 4.4."""
+    if not hasattr(action, "slots"):
+        return action
+    layer = action.layers[0] if action.layers else action.layers.new("Layer")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(owner.animation_data.action_slot, ensure=True)

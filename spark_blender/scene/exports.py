@@ -1,0 +1,216 @@
+"""Writes the head in the scene to files that other programs read."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from spark_backend.protocol.errors import SparkError
+
+from .scene import HeadObjects
+
+
+def export_head(head: HeadObjects, path: Path) -> None:
+    """Writes one file; its ending chooses the format. The scene's frame range is written, at the scene's rate."""
+    export = EXPORTERS.get(path.suffix.lower())
+    if export is None:
+        raise SparkError(f"{path.name}: unknown kind of file; choose one of {', '.join(EXPORTERS)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with selected(head):
+        export(head, path)
+    if not path.exists():
+        raise SparkError(f"{path}: Blender wrote nothing; look into the log for its reason")
+
+
+def save_blend(head: HeadObjects, path: Path) -> None:
+    """The whole scene with the maps packed into it; clip and sound stay where they are, by relative paths."""
+    images = {node.image for slot in head.mesh.material_slots for node in image_nodes(slot.material)}
+    before = {image: image.filepath_raw for image in images}
+    try:
+        for image in images:
+            if image.packed_file is None:
+                image.pack()
+            image.filepath_raw = f"//{Path(image.filepath_raw).name}"
+        bpy.context.preferences.filepaths.save_version = 0
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, check_existing=False)
+        bpy.ops.file.make_paths_relative()  # needs the file's place, so the file is written twice
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, check_existing=False)
+    finally:
+        for image, file in before.items():
+            image.filepath_raw = file
+
+
+def image_nodes(material: bpy.types.Material) -> list[bpy.types.Node]:
+    """The nodes of a material that hold a map."""
+    return [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE" and node.image]
+
+
+def export_fbx(head: HeadObjects, path: Path) -> None:
+    """Bones and shape keys with a key per frame. No modifiers: applying one drops the shape keys without a word."""
+    with renamed(head.armature, "Armature"):  # Unreal adds a root bone of the object's name, unless it is this one
+        call(
+            bpy.ops.export_scene.fbx,
+            filepath=str(path),
+            use_selection=True,
+            object_types={"ARMATURE", "MESH"},
+            use_mesh_modifiers=False,
+            add_leaf_bones=False,
+            bake_anim=True,
+            bake_anim_use_all_bones=True,
+            bake_anim_use_all_actions=False,
+            bake_anim_use_nla_strips=False,
+            bake_anim_simplify_factor=0.0,
+            path_mode="COPY",
+            embed_textures=True,
+        )
+
+
+def export_alembic(head: HeadObjects, path: Path) -> None:
+    """The deformed mesh, every frame."""
+    scene = bpy.context.scene
+    call(
+        bpy.ops.wm.alembic_export,
+        filepath=str(path),
+        start=scene.frame_start,
+        end=scene.frame_end,
+        selected=True,
+        as_background_job=False,
+        uvs=True,
+        normals=True,
+        face_sets=True,
+        export_hair=False,
+        export_particles=False,
+    )
+
+
+def export_usd(head: HeadObjects, path: Path) -> None:
+    """Skeleton, blend shapes and their animation; +Z up, metres; maps beside it in `textures`."""
+    call(
+        bpy.ops.wm.usd_export,
+        filepath=str(path),
+        selected_objects_only=True,
+        export_animation=has_take(head),
+        export_armatures=True,
+        export_shapekeys=True,
+        export_materials=True,
+        export_textures=True,  # until 4.2
+        export_textures_mode="NEW",  # from 4.5
+        relative_paths=True,
+        export_hair=False,
+        export_lights=False,
+        export_cameras=False,
+        convert_world_material=False,
+    )
+
+
+def export_gltf(head: HeadObjects, path: Path) -> None:
+    """Binary glTF: skin, morph targets, animation sampled at every frame, maps inside."""
+    call(
+        bpy.ops.export_scene.gltf,
+        filepath=str(path),
+        export_format="GLB",
+        use_selection=True,
+        export_apply=False,
+        export_skins=True,
+        export_all_influences=True,
+        export_morph=True,
+        export_morph_normal=False,
+        export_animations=has_take(head),
+        export_animation_mode="ACTIVE_ACTIONS",
+        export_morph_animation=True,
+        export_frame_range=True,
+        export_force_sampling=True,
+        export_optimize_animation_size=False,
+        export_extras=False,
+        export_lights=False,
+        export_cameras=False,
+    )
+
+
+def export_obj(head: HeadObjects, path: Path) -> None:
+    """The mesh as it stands in the rest pose, with its material file and maps."""
+    with resting(head):
+        call(
+            bpy.ops.wm.obj_export,
+            filepath=str(path),
+            export_selected_objects=True,
+            export_animation=False,
+            apply_modifiers=True,
+            export_materials=True,
+            export_pbr_extensions=True,
+            path_mode="COPY",
+        )
+
+
+EXPORTERS: Mapping[str, Callable[[HeadObjects, Path], None]] = {
+    ".blend": save_blend,
+    ".fbx": export_fbx,
+    ".abc": export_alembic,
+    ".usdc": export_usd,
+    ".usd": export_usd,
+    ".usda": export_usd,
+    ".glb": export_gltf,
+    ".obj": export_obj,
+}
+
+
+def call(operator: Callable[..., Any], **options: Any) -> None:
+    """Runs an exporter with those of the options that this Blender's version of it knows."""
+    known = operator.get_rna_type().properties.keys()
+    operator(**{name: value for name, value in options.items() if name in known})
+
+
+def has_take(head: HeadObjects) -> bool:
+    """Whether a performance is on the head."""
+    animation = head.armature.animation_data
+    return animation is not None and animation.action is not None
+
+
+@contextlib.contextmanager
+def selected(head: HeadObjects) -> Iterator[None]:
+    """Selects the head and nothing else, and gives the user's selection back."""
+    layer = bpy.context.view_layer
+    before, active = list(bpy.context.selected_objects), layer.objects.active
+    for chosen in before:
+        chosen.select_set(False)
+    head.armature.select_set(True)
+    head.mesh.select_set(True)
+    layer.objects.active = head.armature
+    try:
+        yield
+    finally:
+        head.armature.select_set(False)
+        head.mesh.select_set(False)
+        for chosen in before:
+            chosen.select_set(True)
+        layer.objects.active = active
+
+
+@contextlib.contextmanager
+def renamed(target: bpy.types.ID, name: str) -> Iterator[None]:
+    """Gives an object another name for a while, when that name is free."""
+    before = target.name
+    if name not in bpy.data.objects:
+        target.name = name
+    try:
+        yield
+    finally:
+        target.name = before
+
+
+@contextlib.contextmanager
+def resting(head: HeadObjects) -> Iterator[None]:
+    """Shows the head without pose and expression for a while."""
+    keys = head.mesh.data.shape_keys
+    before = (head.armature.data.pose_position, head.mesh.show_only_shape_key, head.mesh.active_shape_key_index)
+    head.armature.data.pose_position = "REST"
+    head.mesh.show_only_shape_key, head.mesh.active_shape_key_index = True, 0
+    keys.update_tag()
+    try:
+        yield
+    finally:
+        head.armature.data.pose_position = before[0]
+        head.mesh.show_only_shape_key, head.mesh.active_shape_key_index = before[1], before[2]
+        keys.update_tag()

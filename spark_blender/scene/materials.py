@@ -1,0 +1,86 @@
+"""Principled materials of skin, eyes, teeth, tongue and lashes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from spark_backend.protocol.avatar import Avatar
+
+
+@dataclass(frozen=True)
+class Look:
+    """Values of the Principled shader; inputs by Blender's names."""
+
+    colour: tuple[float, float, float]
+    """Linear base colour where the avatar has no albedo map."""
+    inputs: Mapping[str, float | tuple[float, ...]]
+    maps: tuple[str, ...] = ("albedo",)
+    """The avatar's maps that this material reads."""
+
+
+# Light travels about 4 mm in skin, red furthest (Jensen et al. 2001, table 1); the albedo is measured from pictures,
+# which hold the scattering already, so that only a part of it is added.
+SKIN_SCATTERING = {
+    "Subsurface Weight": 0.25,
+    "Subsurface Radius": (1.0, 0.36, 0.17),
+    "Subsurface Scale": 0.004,
+}
+WET = {"Coat Weight": 1.0, "Coat Roughness": 0.03, "Coat IOR": 1.376}  # the cornea's tear film
+
+LOOKS = {
+    "skin": Look(
+        (0.45, 0.24, 0.17),
+        {**SKIN_SCATTERING, "Roughness": 0.45, "Specular IOR Level": 0.4},
+        ("albedo", "roughness", "specular", "normal"),
+    ),
+    "eye": Look((0.62, 0.58, 0.55), {"Roughness": 0.35, "Specular IOR Level": 0.3, **WET}),
+    "teeth": Look((0.62, 0.55, 0.44), {"Roughness": 0.2, "Coat Weight": 0.5, "Coat Roughness": 0.1}),
+    "tongue": Look((0.40, 0.12, 0.11), {**SKIN_SCATTERING, "Roughness": 0.35, "Coat Weight": 0.4}),
+    "lashes": Look((0.012, 0.008, 0.006), {"Roughness": 0.6, "Specular IOR Level": 0.2}, ()),
+}
+
+
+def build_materials(avatar: Avatar, name: str) -> list[bpy.types.Material]:
+    """One material per `avatar.material_names`; an unknown one looks like skin."""
+    images = {kind: load_map(kind, path) for kind, path in avatar.maps.items()}
+    return [build_material(f"{name} {kind}", LOOKS.get(kind, LOOKS["skin"]), images) for kind in avatar.material_names]
+
+
+def load_map(kind: str, path: Path) -> bpy.types.Image:
+    """A map as an image; everything but the albedo holds numbers, not colours."""
+    image = bpy.data.images.load(str(path), check_existing=True)
+    if kind != "albedo":
+        image.colorspace_settings.name = "Non-Color"
+    return image
+
+
+def build_material(name: str, look: Look, images: Mapping[str, bpy.types.Image]) -> bpy.types.Material:
+    """A Principled material with the maps that exist."""
+    material = bpy.data.materials.new(name)
+    if not material.use_nodes:  # always on, and the switch deprecated, from Blender 5.0
+        material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Base Color"].default_value = (*look.colour, 1.0)
+    material.diffuse_color = (*look.colour, 1.0)
+    for socket, value in look.inputs.items():
+        shader.inputs[socket].default_value = value
+    for row, kind in enumerate(kind for kind in look.maps if kind in images):
+        connect_map(material.node_tree, shader, kind, images[kind], row)
+    return material
+
+
+def connect_map(tree: bpy.types.NodeTree, shader: bpy.types.Node, kind: str, image: bpy.types.Image, row: int) -> None:
+    """Feeds one map into the shader, the normal map through its own node."""
+    texture = tree.nodes.new("ShaderNodeTexImage")
+    texture.image, texture.label = image, kind.capitalize()
+    texture.location = (-560, 300 - 290 * row)
+    socket = {"albedo": "Base Color", "roughness": "Roughness", "specular": "Specular IOR Level"}.get(kind)
+    if socket is not None:
+        tree.links.new(texture.outputs["Color"], shader.inputs[socket])
+        return
+    normal = tree.nodes.new("ShaderNodeNormalMap")
+    normal.location = (-240, 300 - 290 * row)
+    tree.links.new(texture.outputs["Color"], normal.inputs["Color"])
+    tree.links.new(normal.outputs["Normal"], shader.inputs["Normal"])

@@ -116,12 +116,18 @@ def save_clip(folder: Path, info: ClipInfo, frames: Frames) -> None:
     write_json(folder / "clip.json", asdict(info))
 
 
-def load_clip(folder: Path) -> tuple[ClipInfo, Frames]:
-    """Reads an ingested clip."""
+def load_clip_info(folder: Path) -> ClipInfo:
+    """What is known of an ingested clip, without its frames."""
     if not (folder / "clip.json").exists():
         raise SparkError(f"{folder.name}: not an ingested clip; run `spark ingest` on the video first")
     content: dict[str, Any] = read_json(folder / "clip.json")
     known = {name: content[name] for name in ClipInfo.__dataclass_fields__ if name in content}
     known["size"], known["warnings"] = tuple(known["size"]), tuple(known.get("warnings", ()))
+    return ClipInfo(**known)
+
+
+def load_clip(folder: Path) -> tuple[ClipInfo, Frames]:
+    """Reads an ingested clip."""
+    info = load_clip_info(folder)
     arrays = read_npz(folder / "frames.npz", FRAME_ARRAYS)
-    return ClipInfo(**known), Frames(**{name: arrays[name] for name in FRAME_ARRAYS})
+    return info, Frames(**{name: arrays[name] for name in FRAME_ARRAYS})

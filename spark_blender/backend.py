@@ -1,0 +1,73 @@
+"""Where backend environments are found, and what a check of one says in words. Plain Python, no bpy."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.launch import environment_python
+
+from .session import Backend
+
+VARIABLE = "SPARK_BACKEND"
+"""Environment variable with the path of a backend environment."""
+
+
+def data_folder() -> Path:
+    """Where SPARK keeps what a user's Blenders share: outside the extension, whose folder Blender deletes."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "spark"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "spark"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "spark"
+
+
+def job_parent() -> Path:
+    """Where jobs go that belong to no project."""
+    return Path(tempfile.gettempdir()) / "spark-jobs"
+
+
+def likely_environments() -> Iterator[Path]:
+    """Where an environment may be when the user has named none, the likeliest first."""
+    if os.environ.get(VARIABLE):
+        yield Path(os.environ[VARIABLE])
+    yield data_folder() / "environment"
+    if program := shutil.which("spark"):
+        yield Path(program).parent
+        yield Path(program).parent.parent
+    yield Path(__file__).resolve().parents[1] / ".venv"  # a checkout of the source
+
+
+def find_backend(chosen: str) -> Backend:
+    """The environment that the user has chosen, or the first likely one that has a Python."""
+    if chosen:
+        try:
+            return Backend(environment_python(Path(chosen)), "unchecked", "Not checked yet")
+        except SparkError as error:
+            return Backend(None, "broken", str(error))
+    for folder in likely_environments():
+        try:
+            python = environment_python(folder)
+        except SparkError:
+            continue
+        return Backend(python, "unchecked", f"Found in {python.parent.parent}")
+    return Backend(None, "missing", "No backend found; choose its environment")
+
+
+def describe_check(result: Mapping[str, Any]) -> str:
+    """One line about a backend from the result of its `doctor`."""
+    version = result.get("version") or result.get("spark")
+    device = result.get("device")
+    parts = [f"SPARK {version}" if version else "", str(device) if device else ""]
+    return "Ready: " + ", ".join(part for part in parts if part) if any(parts) else "Ready"
+
+
+def describe_failure(python: Path | None, message: str) -> str:
+    """One sentence about a backend whose check has failed."""
+    if "No module named" in message and "spark_backend" in message:
+        return f"{python}: SPARK is not installed there; install it or choose another environment"
+    return message

@@ -1,0 +1,1 @@
+"""The buttons. Each calls a plain function; what a user can cause is reported as one sentence."""

@@ -1,0 +1,121 @@
+"""The backend and its jobs."""
+
+from dataclasses import replace
+
+import bpy
+from bpy.props import StringProperty
+
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.job import Job
+
+from .. import runtime
+from ..backend import find_backend, job_parent
+from ..preferences import preferences_of
+from ..project import required_project
+from ..properties import settings_of
+from ..pump import JOBS_FOLDER
+from ..session import CHECK, WORK
+from .base import SentenceOnError, has_project, is_free
+
+
+class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
+    """See whether the backend works, on which device it runs and what is missing"""
+
+    bl_idname = "spark.check_backend"
+    bl_label = "Check"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return not runtime.session().is_busy(CHECK)
+
+    def work(self, context: bpy.types.Context) -> None:
+        session = runtime.session()
+        session.set_backend(find_backend(bpy.path.abspath(preferences_of(context).backend)))
+        if session.backend.python is None:
+            raise SparkError(session.backend.message)
+        try:
+            session.start(CHECK, session.backend.python, job_parent(), Job("doctor"))
+        except SparkError as error:
+            session.set_backend(replace(session.backend, status="broken", message=str(error)))
+            raise
+        session.set_backend(replace(session.backend, status="checking", message="Checking"))
+
+
+class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
+    """Build the person's head from all clips, track every clip, import the head and play the first take on it"""
+
+    bl_idname = "spark.capture"
+    bl_label = "Capture"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if runtime.session().backend.python is None:
+            cls.poll_message_set("Choose the backend's environment first")
+            return False
+        if not has_project(cls, context) or not is_free(cls):
+            return False
+        if not settings_of(context.scene).clips:
+            cls.poll_message_set("Add a clip first")
+            return False
+        return True
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        project = required_project(settings)
+        clips = [bpy.path.abspath(item.path) for item in settings.clips]
+        options = {"project": str(project.folder), "clips": clips, "preset": "draft", "face": None}
+        start_work(context, Job("capture", options))
+
+
+def start_work(context: bpy.types.Context, job: Job) -> None:
+    """Starts a job for the open project."""
+    session = runtime.session()
+    if session.backend.python is None:
+        raise SparkError("No backend found; choose its environment first")
+    parent = required_project(settings_of(context.scene)).folder / JOBS_FOLDER
+    session.start(WORK, session.backend.python, parent, job, preferences_of(context).keep_running)
+
+
+class SPARK_OT_cancel(bpy.types.Operator):
+    """Stop the running job"""
+
+    bl_idname = "spark.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        state = runtime.session().state(WORK)
+        return state is not None and state.status == "running"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        runtime.session().cancel(WORK)
+        return {"FINISHED"}
+
+
+class SPARK_OT_dismiss(bpy.types.Operator):
+    """Put this message away"""
+
+    bl_idname = "spark.dismiss"
+    bl_label = "Dismiss"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        runtime.session().dismiss(WORK)
+        return {"FINISHED"}
+
+
+class SPARK_OT_open_log(SentenceOnError, bpy.types.Operator):
+    """Show what the backend has printed"""
+
+    bl_idname = "spark.open_log"
+    bl_label = "Open Log"
+
+    kind: StringProperty(default=WORK, options={"HIDDEN"})
+
+    def work(self, context: bpy.types.Context) -> None:
+        state = runtime.session().state(self.kind)
+        if state is None or not state.log.exists():
+            raise SparkError("There is no log; it is kept from the start of a job on")
+        bpy.ops.wm.path_open(filepath=str(state.log))
+
+
+CLASSES = (SPARK_OT_check_backend, SPARK_OT_capture, SPARK_OT_cancel, SPARK_OT_dismiss, SPARK_OT_open_log)

@@ -1,0 +1,123 @@
+"""Projects and their clips."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, StringProperty
+
+from spark_backend.protocol.project import open_project
+
+from ..preferences import preferences_of
+from ..project import VIDEO_SUFFIXES, add_clips, new_project, refresh, remove_clip, show_project
+from ..properties import settings_of
+from .base import SentenceOnError, has_project, is_free
+
+
+class SPARK_OT_new_project(SentenceOnError, bpy.types.Operator):
+    """Make a project: the folder for one person's clips, head and takes"""
+
+    bl_idname = "spark.new_project"
+    bl_label = "New Project"
+    bl_options = {"UNDO"}
+
+    person: StringProperty(name="Name", description="The person's name", default="Person")
+    folder: StringProperty(name="Folder", description="Where the project's folder is made", subtype="DIR_PATH")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_free(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.folder = preferences_of(context).projects
+        return context.window_manager.invoke_props_dialog(self, width=400)
+
+    def work(self, context: bpy.types.Context) -> None:
+        parent = Path(bpy.path.abspath(self.folder or preferences_of(context).projects))
+        new_project(settings_of(context.scene), parent, self.person)
+
+
+class SPARK_OT_open_project(SentenceOnError, bpy.types.Operator):
+    """Open a project folder"""
+
+    bl_idname = "spark.open_project"
+    bl_label = "Open Project"
+    bl_options = {"UNDO"}
+
+    directory: StringProperty(subtype="DIR_PATH")
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return is_free(cls)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self.directory = preferences_of(context).projects
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        folder = Path(bpy.path.abspath(self.directory)).absolute()
+        show_project(settings_of(context.scene), open_project(folder))
+
+
+class SPARK_OT_refresh_project(SentenceOnError, bpy.types.Operator):
+    """Read clips and takes from the project's folder again"""
+
+    bl_idname = "spark.refresh_project"
+    bl_label = "Refresh"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_project(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        refresh(settings_of(context.scene))
+
+
+class SPARK_OT_add_clips(SentenceOnError, bpy.types.Operator):
+    """Add videos of the person to the list"""
+
+    bl_idname = "spark.add_clips"
+    bl_label = "Add Clips"
+    bl_options = {"UNDO"}
+
+    directory: StringProperty(subtype="DIR_PATH")
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement)
+    filter_glob: StringProperty(default=";".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES), options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_project(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        folder = Path(bpy.path.abspath(self.directory))
+        add_clips(settings_of(context.scene), [folder / file.name for file in self.files if file.name])
+
+
+class SPARK_OT_remove_clip(SentenceOnError, bpy.types.Operator):
+    """Take the selected video out of the project; its file is left alone"""
+
+    bl_idname = "spark.remove_clip"
+    bl_label = "Remove Clip"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(settings_of(context.scene).clips) and is_free(cls)
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        remove_clip(settings, settings.clip_index)
+
+
+CLASSES = (
+    SPARK_OT_new_project,
+    SPARK_OT_open_project,
+    SPARK_OT_refresh_project,
+    SPARK_OT_add_clips,
+    SPARK_OT_remove_clip,
+)

@@ -1,0 +1,106 @@
+"""What is done with a captured head: import, bake, export."""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.job import Job
+
+from ..project import required_project
+from ..properties import BACKEND_FORMATS, SPARK_PG_settings, settings_of
+from ..pump import placement
+from ..result import bake, export, import_head
+from .base import SentenceOnError, has_project, is_free
+from .capture import start_work
+
+
+def selected_take(settings: SPARK_PG_settings) -> str | None:
+    """The name of the take that is selected in the list."""
+    return settings.takes[settings.take_index].name if settings.takes else None
+
+
+class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
+    """Bring the person's head into the scene, in the place of the one that was imported before"""
+
+    bl_idname = "spark.import_avatar"
+    bl_label = "Import Avatar"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_project(cls, context):
+            return False
+        if not settings_of(context.scene).has_avatar:
+            cls.poll_message_set("Capture a clip first")
+            return False
+        return True
+
+    def work(self, context: bpy.types.Context) -> None:
+        import_head(required_project(settings_of(context.scene)))
+
+
+class SPARK_OT_bake_take(SentenceOnError, bpy.types.Operator):
+    """Play the selected take on the head, as keys at the true time of every frame"""
+
+    bl_idname = "spark.bake_take"
+    bl_label = "Bake Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not has_project(cls, context):
+            return False
+        if not settings_of(context.scene).takes:
+            cls.poll_message_set("Capture a clip first")
+            return False
+        return True
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        for warning in bake(required_project(settings), selected_take(settings), placement(settings)):
+            self.report({"WARNING"}, warning)
+
+
+class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
+    """Write the head with its performance to a file for other programs"""
+
+    bl_idname = "spark.export"
+    bl_label = "Export"
+
+    filepath: StringProperty(subtype="FILE_PATH")
+    filter_glob: StringProperty(options={"HIDDEN"})
+    check_existing: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_project(cls, context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        settings = settings_of(context.scene)
+        project = required_project(settings)
+        name = (selected_take(settings) or project.folder.stem) + settings.export_format
+        self.filter_glob = f"*{settings.export_format}"
+        self.filepath = str(project.folder / "exports" / name)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        project, path = required_project(settings), Path(bpy.path.abspath(self.filepath))
+        suffix = settings.export_format
+        path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
+        if suffix not in BACKEND_FORMATS:
+            export(project, path)
+            self.report({"INFO"}, f"Exported {path.name}")
+            return
+        if not settings.takes:
+            raise SparkError(f"{path.name}: needs a take; capture a clip first")
+        if not is_free(type(self)):
+            raise SparkError("A job is running; wait for its end or cancel it")
+        options = {"project": str(project.folder), "output": str(path), "take": selected_take(settings)}
+        start_work(context, Job("export", {**options, "geometry": suffix == ".npz"}))
+
+
+CLASSES = (SPARK_OT_import_avatar, SPARK_OT_bake_take, SPARK_OT_export)

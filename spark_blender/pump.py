@@ -1,0 +1,117 @@
+"""Between the session and Blender: reads what jobs tell, acts on their end, redraws. Runs in Blender's main thread."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.launch import running_jobs
+from spark_backend.protocol.project import open_project
+
+from . import result, runtime
+from .backend import describe_check, describe_failure
+from .project import project_folder, refresh
+from .properties import SPARK_PG_settings, settings_of
+from .session import CHECK, WORK, JobState
+
+BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
+JOBS_FOLDER = "jobs"
+"""Inside a project: one folder for each job."""
+
+_drawn_revision = -1
+
+
+def tick() -> float:
+    """Blender's timer. Returns the seconds until the next call."""
+    pump()
+    redraw()
+    return BUSY_INTERVAL if runtime.session().active else IDLE_INTERVAL
+
+
+def pump() -> None:
+    """Reads what the jobs have told and acts on those that came to their end. Waits while Blender renders."""
+    if bpy.app.is_job_running("RENDER"):
+        return
+    for kind, state in runtime.session().pump():
+        try:
+            finish(kind, state)
+        except SparkError as error:
+            runtime.session().remark(kind, str(error))
+        except Exception as error:  # a timer that raises is never called again
+            logging.getLogger(__name__).exception("The result of %s could not be used", state.folder)
+            message = f"Something went wrong in the add-on ({type(error).__name__}: {error}); see the system console"
+            runtime.session().remark(kind, message)
+
+
+def finish(kind: str, state: JobState) -> None:
+    """Acts on a job's end."""
+    if kind == CHECK:
+        note_check(state)
+    elif state.status == "done" and state.command == "capture":
+        receive_capture(state)
+
+
+def note_check(state: JobState) -> None:
+    """What the check has found, in the backend's row."""
+    session = runtime.session()
+    if state.status == "done":
+        session.set_backend(replace(session.backend, status="ready", message=describe_check(state.result)))
+    else:
+        message = describe_failure(session.backend.python, state.message)
+        session.set_backend(replace(session.backend, status="broken", message=message))
+
+
+def receive_capture(state: JobState) -> None:
+    """Imports a captured head with its first take into the scene that has its project open."""
+    project = open_project(Path(state.result["project"]))
+    window = window_of(project.folder)
+    if window is None:
+        raise SparkError(f"{project.folder.stem} is captured; open the project in a scene to import it")
+    with bpy.context.temp_override(window=window):
+        settings = settings_of(window.scene)
+        refresh(settings)
+        result.import_head(project)
+        takes = list(state.result.get("takes", {}))
+        if takes:
+            settings.take_index = max(settings.takes.find(takes[0]), 0)
+            runtime.session().remark(WORK, warnings=result.bake(project, takes[0], placement(settings)))
+        bpy.ops.ed.undo_push(message="Import Captured Head")
+
+
+def placement(settings: SPARK_PG_settings) -> result.Placement:
+    """How the panel wants takes to come into the scene."""
+    return result.Placement(settings.start_frame, settings.match_scene)
+
+
+def window_of(folder: Path) -> bpy.types.Window | None:
+    """A window whose scene has the project open."""
+    windows = bpy.context.window_manager.windows
+    return next((w for w in windows if project_folder(settings_of(w.scene)) == folder), None)
+
+
+def take_up_running_job() -> None:
+    """Finds a capture again that an earlier session of Blender has left running for a scene's project."""
+    session = runtime.session()
+    for scene in bpy.data.scenes:
+        folder = project_folder(settings_of(scene))
+        if folder is None or session.is_busy(WORK):
+            continue
+        for job in running_jobs(folder / JOBS_FOLDER):
+            session.attach(WORK, job)
+            break
+
+
+def redraw() -> None:
+    """Redraws the sidebars when there is something new to show."""
+    global _drawn_revision
+    if runtime.session().revision == _drawn_revision:
+        return
+    _drawn_revision = runtime.session().revision
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()

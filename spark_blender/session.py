@@ -1,0 +1,206 @@
+"""What runs besides Blender: the jobs of this session and what is known of the backend. Plain Python, no bpy.
+
+Blender's timer calls `pump`; so do the tests, because timers do not run without a window.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.job import Done, Event, Failed, Job, Metric, Preview, Progress, Warning, read_job, write_job
+from spark_backend.protocol.launch import JobProcess, backend_command, lock_is_held
+
+KEPT_JOBS = 10
+"""Folders of earlier jobs that stay beside a new one, for their logs."""
+
+CHECK, WORK = "check", "work"
+"""The two jobs that may run side by side: the look at the backend, and everything else."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """All that a panel shows of one job."""
+
+    command: str
+    folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    """`running`, `cancelling`, `done`, `failed` or `cancelled`."""
+    stage: str = "Starting"
+    fraction: float = 0.0
+    eta: float | None = None
+    """Seconds left, when it can be told."""
+    message: str = ""
+    """Why it failed, or why its result could not be used, in one sentence."""
+    warnings: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    preview: str = ""
+    """Path of the latest picture."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.time)
+    seconds: float = 0.0
+    """How long it took."""
+
+    @property
+    def busy(self) -> bool:
+        return self.status in ("running", "cancelling")
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+
+def advance(state: JobState, event: Event) -> JobState:
+    """The state after one more event."""
+    match event:
+        case Progress(stage, fraction, eta):
+            return replace(state, stage=stage, fraction=min(max(fraction, 0.0), 1.0), eta=eta)
+        case Warning(message):
+            return replace(state, warnings=(*state.warnings, message))
+        case Metric():
+            return replace(state, metrics=(*state.metrics, event))
+        case Preview(path):
+            return replace(state, preview=path)
+        case Done(result):
+            return finished(state, status="done", fraction=1.0, result=result)
+        case Failed(kind="cancelled"):
+            return finished(state, status="cancelled", message="Cancelled")
+        case Failed(message):
+            return finished(state, status="failed", message=sentence(message))
+    return state
+
+
+def finished(state: JobState, **changes: Any) -> JobState:
+    """The last state of a job, with the time that it took."""
+    return replace(state, eta=None, seconds=time.time() - state.started, **changes)
+
+
+def sentence(text: str) -> str:
+    """The text as the panel shows it: one line, a capital first unless it starts with a path."""
+    text = " ".join(text.split())
+    return text[:1].upper() + text[1:] if text.split(" ")[0].isalpha() else text
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What is known of the environment that does the work."""
+
+    python: Path | None = None
+    status: str = "missing"
+    """`missing`, `unchecked`, `checking`, `ready` or `broken`."""
+    message: str = ""
+
+
+class Session:
+    """The running jobs, at most one of each kind, and the state of the backend."""
+
+    def __init__(self) -> None:
+        self.backend = Backend()
+        self.revision = 0
+        """Grows whenever there is something new to draw."""
+        self._processes: dict[str, JobProcess] = {}
+        self._states: dict[str, JobState] = {}
+        self._ending: list[JobProcess] = []
+
+    def state(self, kind: str) -> JobState | None:
+        """The job of a kind that runs or was last run; None when there is none."""
+        return self._states.get(kind)
+
+    def is_busy(self, kind: str) -> bool:
+        """Whether a job of that kind runs."""
+        state = self._states.get(kind)
+        return state is not None and state.busy
+
+    @property
+    def active(self) -> bool:
+        """Whether any process is still to be looked after."""
+        return bool(self._processes or self._ending)
+
+    def start(self, kind: str, python: Path, parent: Path, job: Job, keep_running: bool = False) -> None:
+        """Starts a job in a new folder below `parent` with the backend of `python`."""
+        if self.is_busy(kind):
+            raise SparkError(f"A job is running ({self._states[kind].command}); wait for its end or cancel it")
+        folder = new_job_folder(parent, job.command)
+        write_job(folder, job)
+        process = JobProcess.start(backend_command(python), folder, keep_running=keep_running)
+        self._take_up(kind, process, JobState(job.command, folder, job.options))
+
+    def attach(self, kind: str, folder: Path) -> None:
+        """Takes up a job that an earlier session of Blender has left running."""
+        job = read_job(folder)
+        started = (folder / "job.json").stat().st_mtime
+        state = JobState(job.command, folder, job.options, started=started)
+        self._take_up(kind, JobProcess.attach(folder), state)
+
+    def cancel(self, kind: str) -> None:
+        """Asks the job to stop."""
+        if self.is_busy(kind):
+            self._processes[kind].cancel()
+            self._show(kind, replace(self._states[kind], status="cancelling", eta=None))
+
+    def remark(self, kind: str, message: str = "", warnings: tuple[str, ...] = ()) -> None:
+        """Adds to the end of a job what came of its result here."""
+        state = self._states[kind]
+        message = sentence(message) if message else state.message
+        self._show(kind, replace(state, message=message, warnings=(*state.warnings, *warnings)))
+
+    def dismiss(self, kind: str) -> None:
+        """Forgets a job that is over."""
+        if not self.is_busy(kind) and self._states.pop(kind, None):
+            self.revision += 1
+
+    def set_backend(self, backend: Backend) -> None:
+        """Notes what is known of the backend."""
+        if backend != self.backend:
+            self.backend = backend
+            self.revision += 1
+
+    def pump(self, budget: float = 0.006) -> list[tuple[str, JobState]]:
+        """Reads what the jobs have told, for about `budget` seconds. Gives the jobs that came to their end."""
+        deadline = time.perf_counter() + budget
+        for kind, process in list(self._processes.items()):
+            state = before = self._states[kind]
+            while events := process.poll():
+                for event in events:
+                    state = advance(state, event)
+                if time.perf_counter() > deadline:
+                    break
+            if before.status == "cancelling" and state.status == "running":
+                state = replace(state, status="cancelling")
+            if state is not before:
+                self._show(kind, state)
+        self._ending = [process for process in self._ending if not process.poll() and not process.ended]
+        over = [(kind, self._states[kind]) for kind in self._processes if not self._states[kind].busy]
+        for kind, _ in over:
+            self._ending.append(self._processes.pop(kind))  # until the process itself is gone
+        return over
+
+    def close(self) -> None:
+        """Lets go of every job: each ends itself, unless it was started to keep running."""
+        for process in (*self._processes.values(), *self._ending):
+            process.detach()
+        self._processes.clear()
+        self._ending.clear()
+
+    def _take_up(self, kind: str, process: JobProcess, state: JobState) -> None:
+        self._processes[kind] = process
+        self._show(kind, state)
+
+    def _show(self, kind: str, state: JobState) -> None:
+        self._states[kind] = state
+        self.revision += 1
+
+
+def new_job_folder(parent: Path, command: str) -> Path:
+    """A path for a new job below `parent`; the oldest folders of jobs that are over are removed."""
+    olds = sorted(path.parent for path in parent.glob("*/job.json"))
+    for folder in olds[: max(0, len(olds) - KEPT_JOBS + 1)]:
+        if not lock_is_held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (f"{stamp}-{command}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 1000))))
+    return next(parent / name for name in names if not (parent / name).exists())

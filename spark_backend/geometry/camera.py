@@ -1,8 +1,8 @@
 """The pinhole camera: metres in OpenCV camera axes to pixels, and to clip space for a rasteriser.
 
-Camera axes: +X right, +Y down, +Z forward. Pixels: (0, 0) is the top-left corner of the top-left pixel, so the centre of
-that pixel is (0.5, 0.5). Clip space: x right, y **down** and z away, each in [-w, w]; w is the depth in metres. Row 0 of
-a picture is at y = -w.
+Camera axes: +X right, +Y down, +Z forward. Pixels: (0, 0) is the top-left corner of the top-left pixel, so the centre
+of that pixel is (0.5, 0.5). Clip space: x right, y **down** and z away, each in [-w, w]; w is the depth in metres. Row
+0 of a picture is at y = -w.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Camera:
 
 
 def camera_matrix(focal: float | Tensor, size: tuple[int, int]) -> Float[Tensor, "*batch 3 3"]:
-    """Intrinsics with square pixels and the principal point in the middle of the picture; `focal` in pixels (*batch)."""
+    """Intrinsics with square pixels and the principal point in the middle of the picture; `focal` in pixels."""
     focal = torch.as_tensor(focal, dtype=torch.get_default_dtype()) if not isinstance(focal, Tensor) else focal
     zero, one = torch.zeros_like(focal), torch.ones_like(focal)
     rows = (

@@ -26,3 +26,52 @@ def vertex_normals(vertices: Float[Tensor, "*batch V 3"], faces: Int[Tensor, "F 
         angle = torch.atan2(sine, (before * after).sum(-1))
         sums = sums.index_add(-2, faces[:, k], unit * angle[..., None])
     return normalize(sums, dim=-1)
+
+
+def unique_edges(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 2"]:
+    """Every edge once, the lower vertex first, in rising order."""
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    return edges.sort(-1).values.unique(dim=0)
+
+
+def opposite_vertices(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "F 3"]:
+    """For the edge opposite to each corner: the far vertex of the triangle on its other side.
+
+    -1 where the edge is a border, or shared by more than two triangles.
+    """
+    edges = torch.stack([faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]]], 1).sort(-1).values.reshape(-1, 2)
+    _, edge, count = edges.unique(dim=0, return_inverse=True, return_counts=True)
+    far = faces.reshape(-1)
+    sums = torch.zeros(len(count), dtype=far.dtype, device=far.device).index_add(0, edge, far)
+    # Of an edge with two triangles, the other's far vertex is what is left of the sum.
+    return torch.where(count[edge] == 2, sums[edge] - far, -1).reshape(-1, 3)
+
+
+def uniform_laplacian(faces: Int[Tensor, "F 3"], vertices: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Sparse (V, V): applied to positions it gives each vertex minus the mean of its neighbours; zero for loners."""
+    edges = unique_edges(faces)
+    both = torch.cat([edges, edges.flip(1)])
+    degree = torch.bincount(both[:, 0], minlength=vertices).to(dtype)
+    diagonal = torch.arange(vertices, device=faces.device)
+    indices = torch.cat([both.T, torch.stack([diagonal, diagonal])], 1)
+    values = torch.cat([-1 / degree[both[:, 0]], (degree > 0).to(dtype)])
+    return torch.sparse_coo_tensor(indices, values, (vertices, vertices)).coalesce()
+
+
+def cotangent_laplacian(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Tensor:
+    """Sparse symmetric (V, V), positive semi-definite: half the sum of the cotangents opposite to each edge.
+
+    Applied to positions it gives the gradient of the area, zero inside a plane (Pinkall and Polthier 1993).
+    Cotangents are bounded by +-1e3, so that slivers do not blow it up.
+    """
+    rows, columns, values = [], [], []
+    for k in range(3):
+        i, j, corner = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3], vertices[faces[:, k]]
+        a, b = vertices[i] - corner, vertices[j] - corner
+        doubled_area = torch.linalg.cross(a, b).norm(dim=-1).clamp(min=torch.finfo(a.dtype).tiny)
+        weight = 0.5 * ((a * b).sum(-1) / doubled_area).clamp(-1e3, 1e3)
+        rows += [i, j, i, j]
+        columns += [j, i, i, j]
+        values += [-weight, -weight, weight, weight]
+    indices = torch.stack([torch.cat(rows), torch.cat(columns)])
+    return torch.sparse_coo_tensor(indices, torch.cat(values), (len(vertices),) * 2).coalesce()

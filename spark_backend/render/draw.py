@@ -1,87 +1,89 @@
 """One mesh to one picture: for overlays, contact sheets, previews and synthetic footage. No gradients."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, normalize
+from torch.nn.functional import avg_pool2d
 
-from ..geometry.camera import clip_points
-from ..geometry.mesh import face_normals, vertex_normals
+from ..geometry.camera import clip_points, project
 from .colour import bytes_from_linear, linear_from_bytes
-from .rasterizer import Fragments, Rasterizer, interpolate
-from .shading import Light, distant_light, over, shade_clay, shade_textured
-from .texture import sample_texture
+from .rasterizer import Fragments, Rasterizer
+from .shading import Light, over
+from .surface import Hits, Material, Surface, linear_map, one_material, shade_hits
+from .texture import pixel_footprint
 from .warp import WarpRasterizer
 
-PAPER = (0.82, 0.82, 0.82)
+PAPER = (0.80, 0.80, 0.80)
+"""Linear colour behind a head without a background."""
 
+__all__ = ["Light", "Material", "Surface", "linear_map", "one_material", "render_frame", "render_linear"]
 
-@dataclass(frozen=True)
-class Material:
-    """How a part of the surface looks."""
-
-    albedo: Tensor
-    """Linear colour (3,), or a map (h, w, 3 or 4) whose fourth channel is opacity."""
-    specular: float = 0.0
-    """Strength of the highlight; 1 is physical."""
-    roughness: float = 0.5
-    opacity: float = 1.0
-
-
-@dataclass(frozen=True)
-class Surface:
-    """What is needed for more than clay."""
-
-    uv: Float[Tensor, "U 2"]
-    """(0, 0) is the lower left corner of the map."""
-    uv_faces: Int[Tensor, "F 3"]
-    face_material: Int[Tensor, "F"]
-    materials: Sequence[Material]
-
-
-def textured(uv: np.ndarray, uv_faces: np.ndarray, albedo: np.ndarray, specular: float = 0.0) -> Surface:
-    """A surface with one map: `albedo` (h, w, 3) 8-bit sRGB, or linear float."""
-    albedo = torch.as_tensor(albedo)
-    linear = linear_from_bytes(albedo) if albedo.dtype == torch.uint8 else albedo.float()
-    uv_faces = torch.as_tensor(uv_faces).long()
-    material = Material(linear, specular=specular)
-    return Surface(torch.as_tensor(uv).float(), uv_faces, torch.zeros(len(uv_faces), dtype=torch.long), (material,))
+Array = np.ndarray | Tensor
 
 
 def render_frame(
-    vertices: np.ndarray | Tensor,
-    faces: np.ndarray | Tensor,
-    K: np.ndarray | Tensor,
+    vertices: Num[Array, "V 3"],
+    faces: Num[Array, "F 3"],
+    K: Num[Array, "3 3"],
     size: tuple[int, int],
     *,
     surface: Surface | None = None,
     light: Light | None = None,
-    background: np.ndarray | Sequence[float] | None = None,
+    background: UInt8[np.ndarray, "H W 3"] | Sequence[float] = PAPER,
     supersample: int = 2,
     rasterizer: Rasterizer | None = None,
-) -> np.ndarray:
-    """A picture (H, W, 3) 8-bit sRGB of `vertices` (V, 3), metres in camera axes; grey clay without a `surface`.
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A picture in 8-bit sRGB of a mesh in camera axes, metres; grey clay without a `surface`.
 
-    `size` is (width, height). `background` is a picture (H, W, 3) 8-bit sRGB or a linear colour. `supersample` squared
-    samples make a pixel.
+    `size` is (width, height). `background` is a picture in 8-bit sRGB, kept byte for byte where nothing is drawn, or a
+    linear colour. `supersample` squared samples make a pixel.
     """
-    colour, alpha = render_linear(
-        vertices, faces, K, size, surface=surface, light=light, supersample=supersample, rasterizer=rasterizer
-    )
-    back = torch.as_tensor(np.asarray(PAPER if background is None else background))
-    back = linear_from_bytes(back) if back.dtype == torch.uint8 else back.to(colour)
-    return bytes_from_linear(over(colour, alpha, back)).numpy()
+    picture = background_picture(background, size)
+    points, K = torch.as_tensor(vertices).float(), torch.as_tensor(K).float()
+    left, top, right, bottom = visible_window(points, K, size)
+    if right <= left or bottom <= top:
+        return picture
+    shift = K.new_tensor([[0, 0, left], [0, 0, top], [0, 0, 0]])
+    options = {"surface": surface, "light": light, "supersample": supersample, "rasterizer": rasterizer}
+    colour, coverage = render_linear(points, faces, K - shift, (right - left, bottom - top), **options)
+    back = linear_from_bytes(torch.from_numpy(picture[top:bottom, left:right]))
+    mixed = bytes_from_linear(over(colour, coverage, back)).numpy()
+    picture[top:bottom, left:right] = np.where(coverage.numpy() > 0, mixed, picture[top:bottom, left:right])
+    return picture
+
+
+def background_picture(
+    background: UInt8[np.ndarray, "H W 3"] | Sequence[float], size: tuple[int, int]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """A copy of the background picture, or a picture of one linear colour."""
+    if isinstance(background, np.ndarray) and background.ndim == 3:
+        if background.shape[:2] != size[::-1]:
+            raise ValueError(f"a background of {background.shape[1::-1]} for a picture of {size}")
+        return background.copy()
+    colour = bytes_from_linear(torch.tensor(list(background), dtype=torch.float32)).numpy()
+    return np.broadcast_to(colour, (size[1], size[0], 3)).copy()
+
+
+def visible_window(
+    points: Float[Tensor, "V 3"], K: Float[Tensor, "3 3"], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the pixels that the points' mesh can reach; all of them if a point is behind."""
+    pixels = project(points, K)
+    if not torch.isfinite(pixels).all():
+        return 0, 0, *size
+    low = pixels.amin(0).floor().long().clamp(min=0).tolist()
+    high = torch.minimum(pixels.amax(0).ceil().long(), torch.tensor(size)).tolist()
+    return low[0], low[1], high[0], high[1]
 
 
 @torch.no_grad()
 def render_linear(
-    vertices: np.ndarray | Tensor,
-    faces: np.ndarray | Tensor,
-    K: np.ndarray | Tensor,
+    vertices: Num[Array, "V 3"],
+    faces: Num[Array, "F 3"],
+    K: Num[Array, "3 3"],
     size: tuple[int, int],
     *,
     surface: Surface | None = None,
@@ -90,80 +92,35 @@ def render_linear(
     rasterizer: Rasterizer | None = None,
 ) -> tuple[Float[Tensor, "H W 3"], Float[Tensor, "H W 1"]]:
     """Linear colour multiplied by coverage, and the coverage in [0, 1]. Arguments as for `render_frame`."""
-    points = torch.as_tensor(vertices).float()[None]
+    points, K = torch.as_tensor(vertices).float(), torch.as_tensor(K).float()
     faces = torch.as_tensor(faces).long()
     fine = (size[0] * supersample, size[1] * supersample)
-    clip = clip_points(points, torch.as_tensor(K).float(), size)
-    rasterizer = rasterizer or WarpRasterizer()
-    solid, glass = split_faces(surface, len(faces))
-    layers = [solid] if glass is None else [glass, solid]
-    colour, alpha = torch.zeros(1), torch.zeros(1)
-    for chosen in reversed(layers):
-        part = faces if chosen is None else faces[chosen]
-        fragments = rasterizer.rasterize(clip, part, fine)
-        if chosen is not None:
-            fragments = Fragments(restore_faces(fragments.face, chosen), fragments.bary, fragments.depth)
-        front, coverage = shade(points, faces, fragments, surface, light)
-        colour, alpha = over(front, coverage, colour), coverage + (1 - coverage) * alpha
-    stacked = torch.cat([colour, alpha], -1).permute(0, 3, 1, 2)
-    small = avg_pool2d(stacked, supersample)[0].permute(1, 2, 0)
+    clip = clip_points(points, K, size)[None]
+    footprint = None
+    if surface is not None:
+        footprint = pixel_footprint(project(points, K) * supersample, faces, surface.uv, surface.uv_faces)
+    layer = torch.zeros(1, 1)
+    for chosen in layers(surface, len(faces)):
+        fragments = (rasterizer or WarpRasterizer()).rasterize(clip, faces[chosen], fine)
+        pixel, hits = seen(fragments, chosen)
+        colour, opacity = shade_hits(points, faces, hits, surface, light, footprint)
+        front = torch.zeros(fine[0] * fine[1], 4).index_copy(0, pixel, torch.cat([colour * opacity, opacity], -1))
+        layer = over(front, front[:, 3:], layer)
+    small = avg_pool2d(layer.T.reshape(1, 4, fine[1], fine[0]), supersample)[0].permute(1, 2, 0)
     return small[..., :3], small[..., 3:]
 
 
-def split_faces(surface: Surface | None, count: int) -> tuple[Tensor | None, Tensor | None]:
-    """Rows of the opaque faces, and of all faces if some are transparent; None stands for all and for none."""
-    if surface is None:
-        return None, None
-    clear = torch.tensor([m.opacity < 1 or (m.albedo.ndim == 3 and m.albedo.shape[-1] == 4) for m in surface.materials])
-    clear_faces = clear[surface.face_material]
-    if not clear_faces.any():
-        return None, None
-    return (~clear_faces).nonzero()[:, 0], torch.arange(count)
+def layers(surface: Surface | None, count: int) -> list[Int[Tensor, "_"]]:
+    """Rows of the faces to draw one over the other: with transparent materials the opaque ones, then all."""
+    every = torch.arange(count)
+    transparent = [] if surface is None else [m.transparent for m in surface.materials]
+    if not any(transparent):
+        return [every]
+    return [(~torch.tensor(transparent)[surface.face_material]).nonzero()[:, 0], every]
 
 
-def restore_faces(face: Int[Tensor, "B H W"], chosen: Int[Tensor, "N"]) -> Int[Tensor, "B H W"]:
-    """Rows of a selection of faces back to rows of all."""
-    return torch.where(face >= 0, chosen[face.clamp(min=0).long()].int(), face)
-
-
-def shade(
-    points: Float[Tensor, "1 V 3"],
-    faces: Int[Tensor, "F 3"],
-    fragments: Fragments,
-    surface: Surface | None,
-    light: Light | None,
-) -> tuple[Float[Tensor, "1 H W 3"], Float[Tensor, "1 H W 1"]]:
-    """Linear colour multiplied by coverage, and coverage, of the nearest surface."""
-    normals = normalize(interpolate(vertex_normals(points, faces), faces, fragments), dim=-1)
-    # A surface seen from behind (the inside of an open neck) is lit as seen.
-    centre = points[0, faces].mean(1)
-    away = ((face_normals(points, faces)[0] * centre).sum(-1) > 0)[fragments.face.clamp(min=0).long()]
-    normals = torch.where(away[..., None], -normals, normals)
-    mask = fragments.mask[..., None].float()
-    if surface is None:
-        return shade_clay(normals) * mask, mask
-    position = interpolate(points, faces, fragments)
-    uv = interpolate(surface.uv[None], surface.uv_faces, fragments)
-    material = surface.face_material[fragments.face.clamp(min=0).long()]
-    light = light or distant_light((-0.4, -0.6, -0.8), (0.75, 0.72, 0.68), (0.32, 0.33, 0.36))
-    colour, alpha = torch.zeros_like(normals), torch.zeros_like(mask)
-    for index, look in enumerate(surface.materials):
-        here = (material == index)[..., None] & (mask > 0)
-        albedo, opacity = sample_albedo(look, uv)
-        view = normalize(-position, dim=-1)
-        shaded = shade_textured(albedo, normals, view, light, look.specular, look.roughness)
-        colour = torch.where(here, shaded * opacity, colour)
-        alpha = torch.where(here, opacity, alpha)
-    return colour, alpha
-
-
-def sample_albedo(
-    material: Material, uv: Float[Tensor, "1 H W 2"]
-) -> tuple[Float[Tensor, "1 H W 3"], Float[Tensor, "1 H W 1"]]:
-    """Colour and opacity of a material at texture coordinates."""
-    if material.albedo.ndim == 1:
-        colour = material.albedo.to(uv).expand(*uv.shape[:-1], 3)
-        return colour, torch.full_like(uv[..., :1], material.opacity)
-    sampled = sample_texture(material.albedo.to(uv)[None], uv)
-    opacity = sampled[..., 3:] if sampled.shape[-1] == 4 else torch.ones_like(sampled[..., :1])
-    return sampled[..., :3], opacity * material.opacity
+def seen(fragments: Fragments, chosen: Int[Tensor, "_"]) -> tuple[Int[Tensor, "N"], Hits]:
+    """Flat indices of the pixels in which one of the chosen faces is seen, and what is seen there."""
+    pixel, samples = fragments.samples()
+    face = chosen.int()[samples.face.long()]
+    return pixel, Hits(face, fragments.bary.reshape(-1, 3).index_select(0, pixel))

@@ -1,15 +1,17 @@
-"""The Rasterizer seam: what every rasteriser returns, and the differentiable parts that they share.
+"""The Rasterizer seam: what every rasteriser returns, and the differentiable steps that they share.
 
 Visibility carries no gradient. Barycentrics are recomputed from the clip positions here, once, and are differentiable;
 silhouettes get their gradients in `antialias.py`.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from .attributes import Samples, sample_attributes, sample_barycentrics
 
 
 @dataclass(frozen=True)
@@ -24,44 +26,37 @@ class Fragments:
     """z / w in [-1, 1]; 1 in the background."""
 
     @property
-    def mask(self) -> Tensor:
-        """(B, H, W) bool: whether anything is seen."""
+    def mask(self) -> Bool[Tensor, "B H W"]:
+        """Whether anything is seen."""
         return self.face >= 0
 
+    def samples(self) -> tuple[Int[Tensor, "N"], Samples]:
+        """Flat indices of the pixels in which something is seen, and what."""
+        face = self.face.reshape(-1)
+        pixel = (face >= 0).nonzero()[:, 0]
+        image = torch.div(pixel, self.face[0].numel(), rounding_mode="floor").int()
+        return pixel, Samples(face[pixel], image)
 
+
+@runtime_checkable
 class Rasterizer(Protocol):
     """Finds the nearest triangle at the centre of every pixel.
 
-    Both sides of a triangle are drawn. A pixel centre on an edge shared by two triangles belongs to exactly one of them.
-    Triangles that cross the near plane (z = -w) are cut there; nothing is drawn beyond the far plane (z = w).
+    Both sides of a triangle are drawn. A pixel centre on an edge shared by two triangles belongs to exactly one of
+    them. Triangles that cross the near plane (z = -w) are cut there; nothing is drawn beyond the far plane (z = w).
+    Where two surfaces are equally near, the triangle that comes first is seen.
     """
 
-    def rasterize(
-        self, clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], size: tuple[int, int]
-    ) -> Fragments: ...
-
-
-def homogeneous_barycentrics(corners: Float[Tensor, "N 3 4"], centres: Float[Tensor, "N 2"]) -> Float[Tensor, "N 3"]:
-    """Barycentrics of triangles in clip space at points (x / w, y / w); differentiable, also with corners behind.
-
-    Edge functions in homogeneous coordinates (Olano and Greer 1997), taken about the point itself, so that small triangles
-    far from the centre of the picture lose no digits.
-    """
-    x, y, w = corners[..., 0], corners[..., 1], corners[..., 3]
-    dx = x - centres[:, :1] * w
-    dy = y - centres[:, 1:] * w
-    following, last = [1, 2, 0], [2, 0, 1]
-    area = dx[:, following] * dy[:, last] - dx[:, last] * dy[:, following]
-    total = area.sum(-1, keepdim=True)
-    # A triangle seen exactly edge-on has no area; its pixels, if any, take the mean of the corners.
-    flat = total.abs() < torch.finfo(total.dtype).tiny
-    return torch.where(flat, torch.full_like(area, 1 / 3), area / torch.where(flat, torch.ones_like(total), total))
+    def rasterize(self, clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], size: tuple[int, int]) -> Fragments:
+        """`size` is (width, height). The result carries no gradient."""
+        ...
 
 
 def pixel_centres(index: Int[Tensor, "N"], size: tuple[int, int], like: Tensor) -> Float[Tensor, "N 2"]:
-    """Normalised device coordinates of pixels given by row * width + column."""
+    """x / w and y / w at the centres of pixels given by row * width + column, in type and device of `like`."""
     width, height = size
-    column, row = index % width, index // width
+    row = torch.div(index, width, rounding_mode="floor")
+    column = index - row * width
     return torch.stack([(column.to(like) + 0.5) * (2 / width) - 1, (row.to(like) + 0.5) * (2 / height) - 1], -1)
 
 
@@ -70,41 +65,36 @@ def differentiable_barycentrics(
 ) -> Float[Tensor, "B H W 3"]:
     """The fragments' barycentrics as a differentiable function of the clip positions.
 
-    Values are clamped to the triangle and normalised like `Fragments.bary`; gradients pass the clamp unchanged, because a
-    pixel is only ever outside its triangle by rounding.
+    Values are clamped to the triangle and normalised like `Fragments.bary`; gradients pass the clamp unchanged, because
+    a pixel is only ever outside its triangle by rounding.
     """
-    batch, height, width = fragments.face.shape
-    pixel = fragments.mask.reshape(-1).nonzero()[:, 0]
-    image = pixel // (height * width)
-    triangle = faces.long()[fragments.face.reshape(-1)[pixel].long()]
-    corners = clip.reshape(-1, 4)[triangle + (image * clip.shape[1])[:, None]]
-    centres = pixel_centres(pixel % (height * width), (width, height), clip)
-    free = homogeneous_barycentrics(corners, centres)
+    _, height, width = fragments.face.shape
+    pixel, samples = fragments.samples()
+    centres = pixel_centres(pixel - samples.image.long() * (height * width), (width, height), clip)
+    free = sample_barycentrics(clip, faces, samples, centres)
     inside = free.detach().clamp(0, 1)
-    inside = inside / inside.sum(-1, keepdim=True)
-    bary = free + (inside - free.detach())
-    return bary.new_zeros(batch * height * width, 3).index_copy(0, pixel, bary).reshape(batch, height, width, 3)
+    bary = free + (inside / inside.sum(-1, keepdim=True) - free.detach())
+    return scatter(bary, pixel, fragments)
 
 
 def interpolate(
-    attributes: Float[Tensor, "#B V C"],
+    attributes: Float[Tensor, "_ V C"],
     faces: Int[Tensor, "F 3"],
     fragments: Fragments,
     bary: Float[Tensor, "B H W 3"] | None = None,
 ) -> Float[Tensor, "B H W C"]:
-    """Attributes of the corners at every pixel; zero in the background.
+    """Attributes of the corners at every pixel; zero in the background. One table for all images, or one for each.
 
     `faces` may index other points than positions (UVs, say), row for row with the rasterised faces. `bary` defaults to
     the fragments' own, which carry no gradient.
     """
-    batch, height, width = fragments.face.shape
     bary = fragments.bary if bary is None else bary
-    pixel = fragments.mask.reshape(-1).nonzero()[:, 0]
-    corner = faces.long()[fragments.face.reshape(-1)[pixel].long()]
-    if attributes.shape[0] > 1:
-        corner = corner + (pixel // (height * width) * attributes.shape[1])[:, None]
-    weight = bary.reshape(-1, 3)[pixel].to(attributes.dtype)
-    table = attributes.reshape(-1, attributes.shape[-1])
-    value = sum(table[corner[:, k]] * weight[:, k, None] for k in range(3))
-    empty = value.new_zeros(batch * height * width, attributes.shape[-1])
-    return empty.index_copy(0, pixel, value).reshape(batch, height, width, -1)
+    pixel, samples = fragments.samples()
+    weight = bary.reshape(-1, 3).index_select(0, pixel).to(attributes.dtype)
+    return scatter(sample_attributes(attributes, faces, samples, weight), pixel, fragments)
+
+
+def scatter(values: Float[Tensor, "N C"], pixel: Int[Tensor, "N"], fragments: Fragments) -> Float[Tensor, "B H W C"]:
+    """Values of some pixels as pictures that are zero elsewhere."""
+    empty = values.new_zeros(fragments.face.numel(), values.shape[-1])
+    return empty.index_copy(0, pixel, values).reshape(*fragments.face.shape, -1)

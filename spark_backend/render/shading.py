@@ -1,7 +1,7 @@
 """Forward shading of a few looks: grey clay, and textured skin under spherical-harmonic light with a highlight.
 
-All colours are linear; all directions are unit vectors in camera axes (+X right, +Y down, +Z away from the viewer), so a
-light above and behind the viewer comes from (0, -, -).
+All colours are linear; all directions are unit vectors in camera axes (+X right, +Y down, +Z away from the viewer), so
+a light above and behind the viewer comes from (0, -, -).
 """
 
 import math
@@ -93,7 +93,7 @@ def shade_textured(
 
 
 def over(
-    front: Float[Tensor, "*batch 3"], alpha: Float[Tensor, "*#batch 1"], back: Float[Tensor, "*#batch 3"]
-) -> Float[Tensor, "*batch 3"]:
+    front: Float[Tensor, "*batch C"], alpha: Float[Tensor, "*#batch 1"], back: Float[Tensor, "*#batch #C"]
+) -> Float[Tensor, "*batch C"]:
     """`front`, already multiplied by its coverage `alpha`, over `back`."""
     return front + (1 - alpha) * back

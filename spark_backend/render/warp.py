@@ -1,12 +1,11 @@
 """The default rasteriser: NVIDIA Warp kernels, one source for CPU and CUDA.
 
 Each triangle writes its pixels as depth and index packed into 64 bits with an atomic minimum, so the result does not
-depend on the order of threads: the nearest wins, of equals the one with the lower index. Coverage is decided in fixed
-point (1/256 pixel) with the top-left rule, so that neighbours leave no gap and share no pixel.
+depend on the order of threads. Coverage is decided in fixed point (1/256 pixel) with the top-left rule, so that
+neighbours leave no gap and share no pixel.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import warp as wp
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from .rasterizer import Fragments
 from .warp_kernels import resolve_pixels, splat_triangles
+from .warp_runtime import array, launch
 
 EMPTY = torch.iinfo(torch.int64).max
 
@@ -27,28 +27,15 @@ class WarpRasterizer:
         """See `Rasterizer`. `size` is (width, height); positions are taken as float32 and carry no gradient."""
         width, height = size
         batch, vertices, _ = clip.shape
-        clip = clip.detach().float().contiguous()
-        faces = faces.to(device=clip.device, dtype=torch.int32).contiguous()
-        nearest = torch.full((batch * height * width,), EMPTY, dtype=torch.int64, device=clip.device)
-        face = torch.empty(batch * height * width, dtype=torch.int32, device=clip.device)
-        bary = torch.empty(batch * height * width, 3, dtype=torch.float32, device=clip.device)
-        depth = torch.empty(batch * height * width, dtype=torch.float32, device=clip.device)
-        start_quietly()
-        positions = wp.from_torch(clip.view(-1, 4), dtype=wp.vec4)
-        triangles = wp.from_torch(faces, dtype=wp.vec3i)
-        packed = wp.from_torch(nearest, dtype=wp.int64)
-        device = wp.device_from_torch(clip.device)
-        outputs = [wp.from_torch(face), wp.from_torch(bary, dtype=wp.vec3), wp.from_torch(depth)]
-        sizes = [vertices, width, height]
-        wp.launch(splat_triangles, (batch, len(faces)), [positions, triangles, *sizes, packed], device=device)
-        wp.launch(resolve_pixels, len(nearest), [positions, triangles, *sizes, packed, *outputs], device=device)
-        shape = (batch, height, width)
-        return Fragments(face.view(shape), bary.view(*shape, 3), depth.view(shape))
-
-
-@cache
-def start_quietly() -> None:
-    """Starts Warp, once, without its banner and its remark that there is no GPU; later warnings stay."""
-    wp.config.log_level = wp.LOG_ERROR
-    wp.init()
-    wp.config.log_level = wp.LOG_WARNING
+        device = clip.device
+        positions = array(clip.detach().float().contiguous().view(-1, 4), wp.vec4)
+        triangles = array(faces.to(device=device, dtype=torch.int32).contiguous(), wp.vec3i)
+        nearest = torch.full((batch, height, width), EMPTY, device=device)
+        face = torch.empty(batch, height, width, dtype=torch.int32, device=device)
+        bary = torch.empty(batch, height, width, 3, device=device)
+        depth = torch.empty(batch, height, width, device=device)
+        common = [positions, triangles, vertices, width, height, array(nearest.view(-1))]
+        launch(splat_triangles, (batch, len(faces)), common, device)
+        outputs = [array(face.view(-1)), array(bary.view(-1, 3), wp.vec3), array(depth.view(-1))]
+        launch(resolve_pixels, batch * height * width, [*common, *outputs], device)
+        return Fragments(face, bary, depth)

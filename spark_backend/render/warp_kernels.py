@@ -1,7 +1,9 @@
 """Warp kernels of the rasteriser. Compiled at run time for the CPU or the GPU.
 
-Warp reads this source: annotations are its own, and there are no shape annotations here.
+The annotations are Warp's own, which a type checker cannot read, hence `no_type_check`.
 """
+
+from typing import no_type_check
 
 import warp as wp
 
@@ -14,6 +16,7 @@ GUARD = wp.constant(2.0e6)
 
 
 @wp.func
+@no_type_check
 def snap(position: float, extent: float) -> wp.int64:
     """Normalised device coordinate to 1/256 pixel."""
     pixels = wp.clamp((position + 1.0) * 0.5 * extent, -GUARD, GUARD)
@@ -21,6 +24,7 @@ def snap(position: float, extent: float) -> wp.int64:
 
 
 @wp.func
+@no_type_check
 def edge_bias(dx: wp.int64, dy: wp.int64) -> wp.int64:
     """0 on a top or left edge (y down, interior to the right of the direction of travel), else -1."""
     bias = wp.int64(-1)
@@ -30,6 +34,7 @@ def edge_bias(dx: wp.int64, dy: wp.int64) -> wp.int64:
 
 
 @wp.func
+@no_type_check
 def fill(
     a: wp.vec4,
     b: wp.vec4,
@@ -90,8 +95,10 @@ def fill(
             ea = row_a
             eb = row_b
             ec = row_c
+            entered = bool(False)  # noqa: UP018 - to Warp a bare literal is a constant
             for column in range(left, right + 1):
                 if ((ea + bias_a) | (eb + bias_b) | (ec + bias_c)) >= wp.int64(0):
+                    entered = True
                     z = wp.clamp(za + float(eb) * slope_b + float(ec) * slope_c, z_low, z_high)
                     if z <= 1.0:
                         bits = wp.int64(wp.cast(wp.max(z * 0.5 + 0.5, 0.0), wp.int32))
@@ -99,6 +106,8 @@ def fill(
                         index = first_pixel + row * width + column
                         if key < packed[index]:
                             wp.atomic_min(packed, index, key)
+                elif entered:
+                    break
                 ea -= step_a
                 eb -= step_b
                 ec -= step_c
@@ -108,6 +117,7 @@ def fill(
 
 
 @wp.func
+@no_type_check
 def cut(inside: wp.vec4, outside: wp.vec4) -> wp.vec4:
     """The point of the segment on the near plane z = -w."""
     near_inside = inside[2] + inside[3]
@@ -116,6 +126,7 @@ def cut(inside: wp.vec4, outside: wp.vec4) -> wp.vec4:
 
 
 @wp.kernel
+@no_type_check
 def splat_triangles(
     positions: wp.array(dtype=wp.vec4),
     triangles: wp.array(dtype=wp.vec3i),
@@ -167,6 +178,7 @@ def splat_triangles(
 
 
 @wp.kernel
+@no_type_check
 def resolve_pixels(
     positions: wp.array(dtype=wp.vec4),
     triangles: wp.array(dtype=wp.vec3i),
@@ -204,14 +216,16 @@ def resolve_pixels(
         cy = c[1] - y * c[3]
         weights = wp.vec3(bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay)
         total = weights[0] + weights[1] + weights[2]
-        if total == 0.0:
+        if wp.abs(total) < 1.0e-30:
             weights = wp.vec3(1.0, 1.0, 1.0)
             total = 3.0
-        weights = weights / total
+        scale = 1.0 / total
         weights = wp.vec3(
-            wp.clamp(weights[0], 0.0, 1.0), wp.clamp(weights[1], 0.0, 1.0), wp.clamp(weights[2], 0.0, 1.0)
+            wp.clamp(weights[0] * scale, 0.0, 1.0),
+            wp.clamp(weights[1] * scale, 0.0, 1.0),
+            wp.clamp(weights[2] * scale, 0.0, 1.0),
         )
-        weights = weights / (weights[0] + weights[1] + weights[2])
+        weights = weights * (1.0 / (weights[0] + weights[1] + weights[2]))
         face_out[index] = face
         bary_out[index] = weights
         depth_out[index] = wp.cast(wp.int32(key >> wp.int64(32)), wp.float32) * 2.0 - 1.0

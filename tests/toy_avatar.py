@@ -7,7 +7,7 @@ import numpy as np
 
 from spark_backend.protocol.avatar import Avatar, Rig
 from spark_backend.protocol.names import ARKIT_52, JOINTS, MATERIALS, PARENTS, REGIONS
-from spark_backend.protocol.posing import axis_quaternion, multiply_quaternions
+from spark_backend.protocol.posing import axis_quaternion, multiply_quaternions, quaternion_to_matrix
 from spark_backend.protocol.storage import write_atomic
 from spark_backend.protocol.take import Take
 
@@ -99,13 +99,14 @@ def toy_take(frames: int = 24, rate: float = 30.0, size: tuple[int, int] = (640,
 
     facing = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])  # avatar axes to camera axes, looking into the camera
     rotation = multiply_quaternions(facing, turn(0.4)) * np.where(np.arange(frames) % 5 == 3, -1.0, 1.0)[:, None]
-    matrix_free = np.stack([0.02 * np.sin(5 * time), 0.01 * np.cos(4 * time), 0.05 * np.sin(3 * time)], 1)
+    centre = np.array([0.01, 0.02, 0.75])
+    centre = centre + np.stack([0.02 * np.sin(5 * time), 0.01 * np.cos(4 * time), 0.05 * np.sin(3 * time)], 1)
     return Take(
         pts=time,
         names=ARKIT_52,
         weights=weights.T.astype(np.float32),
         head_rotation=rotation,
-        head_translation=np.array([0.01, 1.60, 0.75]) + matrix_free,
+        head_translation=centre - quaternion_to_matrix(rotation) @ CENTRE,
         neck=turn(0.2),
         jaw=turn(0.15),
         eye_left=turn(0.3),

@@ -49,7 +49,7 @@ def write_curves(owner: bpy.types.ID, name: str, frames: np.ndarray, curves: Ite
 def assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
     """Makes the action called `name` the one that animates `owner`, creating it when there is none."""
     animation = owner.animation_data_create()
-    if not hasattr(bpy.types.Action, "slots") and not isinstance(owner, bpy.types.Object):
+    if bpy.app.version < (4, 4) and not isinstance(owner, bpy.types.Object):
         name = f"{name} {type(owner).__name__}"  # an action without slots holds one kind of data-block
     action = bpy.data.actions.get(name) or bpy.data.actions.new(name)
     action.use_fake_user = True

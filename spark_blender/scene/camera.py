@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.take import Take
 
 from .action import Curve, write_curves
@@ -71,11 +72,26 @@ def fit_render_size(render: bpy.types.RenderSettings, take: Take) -> None:
 
 
 def add_background(camera: bpy.types.Object, video: Path, start: int) -> bpy.types.MovieClip:
-    """Shows the clip behind the scene when looking through the camera, its first frame at frame `start`."""
-    clip = bpy.data.movieclips.load(str(video))
+    """Shows the clip behind the scene when looking through the camera, its first frame at frame `start`.
+
+    A clip that Blender cannot open is a `SparkError`.
+    """
+    clip = load_clip(video)
     clip.frame_start = start
     background = camera.data.background_images.new()
     background.source, background.clip, background.use_camera_clip = "MOVIE_CLIP", clip, False
     background.display_depth, background.frame_method, background.alpha = "BACK", "STRETCH", 1.0
     camera.data.show_background_images = True
+    return clip
+
+
+def load_clip(video: Path) -> bpy.types.MovieClip:
+    """The clip; Blender itself takes any file for one and then shows nothing."""
+    try:
+        clip = bpy.data.movieclips.load(str(video))
+    except RuntimeError as error:
+        raise SparkError(f"{video}: no such clip; check the path") from error
+    if clip.frame_duration == 0:
+        bpy.data.movieclips.remove(clip)
+        raise SparkError(f"{video.name}: Blender cannot show this clip; convert it to H.264 for a background")
     return clip

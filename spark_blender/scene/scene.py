@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from spark_backend.protocol.avatar import Avatar
+from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.placement import world_from_camera
 from spark_backend.protocol.take import Take
 from spark_backend.protocol.timeline import Rate, frame_numbers, frame_range, nearest_rate
@@ -138,10 +139,9 @@ def add_clip(scene: bpy.types.Scene, camera: bpy.types.Object, video: Path, star
     """The clip as the camera's background and its sound, if any. Returns what the user should know."""
     try:
         clip = add_background(camera, video, start)
-    except RuntimeError:
-        return (f"{video.name}: Blender cannot show this clip; the scene has no background",)
-    add_sound(scene, video, start)
-    return plate_warnings(scene, clip, video)
+    except SparkError as error:
+        return (str(error),)
+    return (*plate_warnings(scene, clip, video), *add_sound(scene, video, start))
 
 
 def plate_warnings(scene: bpy.types.Scene, clip: bpy.types.MovieClip, video: Path) -> tuple[str, ...]:

@@ -126,15 +126,21 @@ def remove_head(head: HeadObjects) -> None:
 def remove_plate(scene: bpy.types.Scene, take: str) -> None:
     """Takes out the camera and the sound that an earlier bake of the take has made."""
     for camera in [item for item in scene.objects if item.type == "CAMERA" and item.get(TAKE_KEY) == take]:
-        for background in camera.data.background_images:
-            remove_sound(scene, background.clip)
+        data = camera.data
+        clips = [background.clip for background in data.background_images if background.clip]
         bpy.data.objects.remove(camera)
+        if data.users == 0:
+            bpy.data.cameras.remove(data)
+        for clip in clips:
+            remove_sound(scene, clip)
+            if clip.users == 0:
+                bpy.data.movieclips.remove(clip)
 
 
-def remove_sound(scene: bpy.types.Scene, clip: bpy.types.MovieClip | None) -> None:
+def remove_sound(scene: bpy.types.Scene, clip: bpy.types.MovieClip) -> None:
     """Takes out the sound strips of a clip."""
     editor = scene.sequence_editor
-    if editor is None or clip is None:
+    if editor is None:
         return
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences  # `sequences` until 4.3
     for strip in [strip for strip in strips if strip.type == "SOUND"]:

@@ -1,0 +1,252 @@
+"""The add-on in real Blenders without a window: installed from its zip, used through its operators, made to fail."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_avatar import toy_avatar, toy_take, with_maps
+
+from spark_backend.protocol.avatar import save_avatar
+from spark_backend.protocol.names import ARKIT_52
+from spark_backend.protocol.take import load_take, save_take
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent / "addon"
+pytestmark = pytest.mark.blender
+
+
+def blender_pythons() -> list[Path]:
+    """Pythons with bpy: those of SPARK_BPY_PYTHONS and the one in .venv-bpy."""
+    named = [Path(path) for path in os.environ.get("SPARK_BPY_PYTHONS", "").split(os.pathsep) if path]
+    inside = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    beside = [CHECKOUT / ".venv-bpy" / inside, Path(sys.prefix).parent / ".venv-bpy" / inside]
+    return list(dict.fromkeys(path for path in (*beside, *named) if path.exists()))
+
+
+PYTHONS = blender_pythons()
+
+
+@pytest.fixture(scope="module")
+def addon_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip, freshly built."""
+    output = tmp_path_factory.mktemp("dist")
+    subprocess.run((sys.executable, CHECKOUT / "build_addon.py", "--output", output), check=True, capture_output=True)
+    return next(output.glob("*.zip"))
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A backend environment whose package is the stand-in, one without the package, and a folder that is none."""
+    folder = tmp_path_factory.mktemp("environments")
+    empty, full = make_environment(folder / "empty"), make_environment(folder / "full")
+    package = full / "spark_backend"
+    shutil.copytree(CHECKOUT / "spark_backend" / "protocol", package / "protocol")
+    (package / "pipeline").mkdir()
+    for source in ("__init__.py", "pipeline/__init__.py", "pipeline/jobs.py"):
+        shutil.copy(CHECKOUT / "spark_backend" / source, package / source)
+    shutil.copy(HERE / "stand_in_backend.py", package / "__main__.py")
+    save_avatar(package / "avatar", with_maps(toy_avatar(), package / "avatar"))
+    save_take(package / "take.npz", toy_take())
+    (full / "numpy.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    assert empty.exists()
+    return {"none": str(folder), "empty": str(folder / "empty"), "full": str(folder / "full")}
+
+
+def make_environment(folder: Path) -> Path:
+    """An environment without pip; gives its folder for packages."""
+    subprocess.run((sys.executable, "-m", "venv", "--without-pip", folder), check=True)
+    names = {"base": str(folder), "platbase": str(folder), "installed_base": str(folder)}
+    return Path(sysconfig.get_path("purelib", "venv", names))
+
+
+@pytest.fixture(scope="module", params=PYTHONS or [None], ids=lambda path: path.parts[-3] if path else "none")
+def seen(request, addon_zip: Path, environments: dict[str, str], tmp_path_factory) -> dict[str, Any]:
+    """What the scenario saw in one Blender."""
+    if request.param is None:
+        pytest.skip("no environment with bpy: make .venv-bpy or name its Python in SPARK_BPY_PYTHONS")
+    folder = tmp_path_factory.mktemp("scenario")
+    (folder / "work").mkdir()
+    wish = {
+        "zip": str(addon_zip),
+        "user": str(folder / "user"),
+        "work": str(folder / "work"),
+        "environments": environments,
+        "result": str(folder / "result.json"),
+    }
+    (folder / "request.json").write_text(json.dumps(wish), encoding="utf-8")
+    words = (request.param, "-I", "-u", HERE / "scenario.py", folder / "request.json")
+    hidden = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK_"))}
+    hidden["HOME"] = hidden["XDG_DATA_HOME"] = str(folder)
+    hidden["PATH"] = os.pathsep.join(path for path in hidden["PATH"].split(os.pathsep) if ".venv" not in path)
+    done = subprocess.run(words, env=hidden, capture_output=True, text=True, timeout=300, check=False)
+    assert (folder / "result.json").exists(), done.stdout + done.stderr
+    return {**json.loads((folder / "result.json").read_text()), "environments": environments, "log": done.stdout}
+
+
+def step(seen: dict[str, Any], name: str) -> Any:
+    """What one step gave; its traceback fails the test."""
+    result = seen[name]
+    assert not (isinstance(result, str) and result.startswith("Traceback")), result
+    return result
+
+
+def test_installs_from_the_zip_within_the_rules(seen) -> None:
+    install = step(seen, "install")
+    assert install["enabled"]
+    assert install["violations"] == {}
+    assert str(Path("extensions", ".local")) in install["protocol"]
+    assert not install["torch"]
+    assert not install["own_copy"]
+    assert ["No backend found; choose its environment" in line for line in install["panels"][0]][-1]
+
+
+def test_leaves_nothing_behind_and_comes_back(seen) -> None:
+    assert step(seen, "enable_and_disable") == [[[], False, []], [True, True]] * 2
+
+
+def test_backend_row_tells_what_it_knows(seen) -> None:
+    backend = step(seen, "backend")
+    assert "No backend found" in backend["refused"]
+    assert "no Python there" in backend["none checked"][-1]
+    assert any("SPARK is not installed there" in line for line in backend["empty checked"])
+    assert "[Open Log]" in backend["empty checked"]
+    assert backend["full chosen"][-1] == "Not checked yet"
+    assert backend["full checking"][-1] == "Checking"
+    assert backend["full checked"][-1] == "Ready: SPARK 0.1.0, CPU"
+
+
+def test_projects_are_made_and_opened(seen) -> None:
+    project = step(seen, "project")
+    assert project["can_capture"] == [False, False]
+    assert "already a project" in project["again"]
+    assert "not a project" in project["wrong"]
+    assert "not a name for a folder" in project["slash"]
+    assert project["panel"][0] == "Anna K"
+    assert "no such video" in project["missing_clip"]
+
+
+def test_capture_shows_progress_and_imports(seen) -> None:
+    capture = step(seen, "capture")
+    (bar, cancel, stage, times), can_capture = capture["running"]
+    assert bar.startswith("bar 0.")
+    assert cancel == "[]"
+    assert stage in ("Finding the face", *(f"Step {index}" for index in range(6)))
+    assert times.endswith(" s left")
+    assert not can_capture
+    assert capture["status"] == "done"
+    assert capture["lines"][1].startswith("Capture done after ")
+    assert "good: the end is damaged" in capture["lines"]
+    assert "98 %" in capture["clips"]
+    assert "Face in 98 % of 24 frames" in capture["clips"]
+    assert "good" in capture["takes"]
+    assert capture["keys"] == 52
+    assert capture["range"] == [1, 24, 30]
+    assert "good" in capture["camera"]
+
+
+def test_baked_weights_are_the_takes(seen) -> None:
+    take = load_take(Path(seen["environments"]["full"], *take_place(seen)))
+    assert take.names == ARKIT_52
+    for frame, weights in step(seen, "weights").items():
+        np.testing.assert_allclose(weights, take.weights[int(frame) - 1], atol=1e-5)
+
+
+def take_place(seen: dict[str, Any]) -> tuple[str, ...]:
+    """The stand-in's take inside its environment."""
+    root = Path(seen["environments"]["full"])
+    return next(root.rglob("take.npz")).relative_to(root).parts
+
+
+def test_importing_and_baking_again_leaves_no_doubles(seen) -> None:
+    again = step(seen, "again")
+    assert again["baked"] == again["before"]
+    assert {**again["imported"], "actions": 0} == {**again["before"], "actions": 0}
+    take = load_take(Path(seen["environments"]["full"], *take_place(seen)))
+    np.testing.assert_allclose(again["1+"], take.weights[1], atol=1e-5)  # 30 Hz in a scene of 60: every second frame
+
+
+def test_another_mode_is_told_not_broken(seen) -> None:
+    edit = step(seen, "edit_mode")
+    assert all("go to Object Mode" in sentence for sentence in edit["sentences"])
+    assert edit["status"] == "done"
+    assert any("go to Object Mode" in line for line in edit["lines"])
+
+
+def test_undo_takes_an_import_back(seen) -> None:
+    undo = step(seen, "undo")
+    assert undo["name"] == "Anna K"
+    assert undo["objects"][0] == undo["objects"][1]
+
+
+def test_exports(seen) -> None:
+    exports = step(seen, "exports")
+    assert all(exports[suffix] > 1000 for suffix in (".fbx", ".abc", ".usdc", ".glb", ".obj"))
+    assert exports[".csv"] == "written by the backend"
+    assert any(line.startswith("Export done after") for line in exports["panel"])
+    assert "anna.obj" in exports["refused"]
+
+
+@pytest.mark.parametrize(
+    ("play", "sentence"),
+    [
+        ("no_face", "no_face.mp4: no face in any of 95 frames; choose another clip"),
+        ("bug", "Something went wrong inside SPARK (ZeroDivisionError: division by zero); please report it"),
+        (
+            "exit",
+            "The backend ended unexpectedly (exit code 3); its last words: CUDA error: device-side assert triggered",
+        ),
+    ],
+)
+def test_a_failing_backend_ends_in_a_sentence(seen, play: str, sentence: str) -> None:
+    fault = step(seen, "faults")[play]
+    assert fault["status"] == "failed"
+    assert fault["lines"] == ["[Capture]", sentence, "[Open Log]", "[Dismiss]"]
+
+
+def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
+    faults = step(seen, "faults")
+    assert faults["garbage"]["status"] == "done"
+    assert "An unreadable line of the backend was skipped" in faults["garbage"]["lines"]
+    assert faults["lost"]["status"] == "done"
+    assert any("lost.npz" in line for line in faults["lost"]["lines"])
+
+
+def test_killed_cancelled_and_deaf_backends(seen) -> None:
+    killed = step(seen, "killed")
+    assert killed["status"] == "failed"
+    assert "The backend ended unexpectedly (killed" in killed["lines"][1]
+    cancelled = step(seen, "cancelled")
+    assert cancelled["status"] == "cancelled"
+    assert "Cancelling" in cancelled["cancelling"][0]
+    assert cancelled["lines"][1].startswith("Capture cancelled after ")
+    assert step(seen, "deaf")["status"] == "cancelled"
+
+
+def test_a_project_that_cannot_be_written_is_told(seen) -> None:
+    assert "cannot be written or read" in step(seen, "unwritable")
+
+
+def test_blender_stays_usable_and_old_jobs_go(seen) -> None:
+    usable = step(seen, "still_usable")
+    assert usable["status"] == "done"
+    assert usable["dismissed"] == ["[Capture]"]
+    assert usable["folders"] <= 10
+
+
+def test_the_pump_never_holds_blender_up(seen) -> None:
+    assert step(seen, "pump_is_quick") < 0.05
+
+
+def test_a_job_is_found_again_after_a_restart(seen) -> None:
+    assert step(seen, "found_again") == {"before": True, "status": "cancelled"}
+
+
+def test_disabling_ends_the_running_job(seen) -> None:
+    assert step(seen, "disabled_while_running") == {"runs": False}

@@ -121,6 +121,7 @@ def export_gltf(head: HeadObjects, path: Path) -> None:
         export_animation_mode="ACTIVE_ACTIONS",
         export_morph_animation=True,
         export_frame_range=True,
+        export_anim_slide_to_zero=True,  # the take begins at 0 s, not at the scene's first frame
         export_force_sampling=True,
         export_optimize_animation_size=False,
         export_extras=False,

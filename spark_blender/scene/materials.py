@@ -44,13 +44,15 @@ LOOKS = {
 
 def build_materials(avatar: Avatar, name: str) -> list[bpy.types.Material]:
     """One material per `avatar.material_names`; an unknown one looks like skin."""
-    images = {kind: load_map(kind, path) for kind, path in avatar.maps.items()}
+    images = {kind: load_map(name, kind, path) for kind, path in avatar.maps.items()}
     return [build_material(f"{name} {kind}", LOOKS.get(kind, LOOKS["skin"]), images) for kind in avatar.material_names]
 
 
-def load_map(kind: str, path: Path) -> bpy.types.Image:
-    """A map as an image; everything but the albedo holds numbers, not colours."""
+def load_map(name: str, kind: str, path: Path) -> bpy.types.Image:
+    """A map as an image, as it is on disk now; everything but the albedo holds numbers, not colours."""
     image = bpy.data.images.load(str(path), check_existing=True)
+    image.reload()  # an earlier fit of the same avatar may be in memory
+    image.name = f"{name}_{kind}{path.suffix}"
     if kind != "albedo":
         image.colorspace_settings.name = "Non-Color"
     return image

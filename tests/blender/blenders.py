@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from spark_backend.pipeline.blender_env import BlenderProgram, find_blender
 from spark_backend.protocol.errors import SparkError
 

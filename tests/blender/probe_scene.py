@@ -26,7 +26,7 @@ def empty() -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
 
 
-def world_vertices(mesh_object) -> "np.ndarray":  # noqa: ANN001, F821
+def world_vertices(mesh_object) -> "np.ndarray":
     """(V, 3) evaluated, in world axes."""
     import bpy
     import numpy as np
@@ -46,7 +46,7 @@ def set_frame(frame: float) -> None:
     bpy.context.scene.frame_set(int(frame // 1), subframe=frame % 1)
 
 
-def all_curves(owner) -> list:  # noqa: ANN001
+def all_curves(owner) -> list:
     """The curves that animate a data-block, in any version."""
     action = owner.animation_data.action
     if not hasattr(action, "slots"):
@@ -55,14 +55,15 @@ def all_curves(owner) -> list:  # noqa: ANN001
     return list(action.layers[0].strips[0].channelbag(slot).fcurves)
 
 
-def keys_of(owner, path: str, index: int = 0) -> list:  # noqa: ANN001
+def keys_of(owner, path: str, index: int = 0) -> list:
     curve = next(c for c in all_curves(owner) if c.data_path == path and c.array_index == index)
     return [tuple(point.co) for point in curve.keyframe_points]
 
 
-def probe_whole_scene(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_whole_scene(request: dict, avatar, take) -> dict:
     import bpy
     import numpy as np
+
     from spark_blender.scene.scene import build_scene
 
     empty()
@@ -95,19 +96,19 @@ def probe_whole_scene(request: dict, avatar, take) -> dict:  # noqa: ANN001
         "polygon_material": [polygon.material_index for polygon in mesh.polygons],
         "uv": [tuple(value.vector) for value in mesh.uv_layers[0].uv],
         "corner_vertices": [loop.vertex_index for loop in mesh.loops],
-        "textures": {m.name: sorted(n.image.name for n in m.node_tree.nodes if n.type == "TEX_IMAGE") for m in mesh.materials},
+        "textures": sorted(n.image.name for n in mesh.materials[0].node_tree.nodes if n.type == "TEX_IMAGE"),
         "clip": {"size": list(clip.size), "fps": clip.fps, "start": clip.frame_start, "frames": clip.frame_duration},
         "background": [b.source for b in built.camera.data.background_images],
         "sound": [[strip.type, strip.frame_final_start, strip.frame_final_end] for strip in strips],
         "interpolation": sorted({p.interpolation for c in curves for p in c.keyframe_points}),
         "groups": sorted({c.group.name for c in curves}),
         "actions": sorted(action.name for action in bpy.data.actions),
-        "slots": sorted(slot.identifier for slot in bpy.data.actions["one"].slots) if bpy.app.version >= (4, 4) else None,
+        "slots": sorted(slot.identifier for slot in getattr(bpy.data.actions["one"], "slots", ())),
         "weights": {n: keys_of(keys, f'key_blocks["{n}"].value') for n in ("jawOpen", "eyeBlinkLeft")},
     }  # fmt: skip
 
 
-def project(points, camera):  # noqa: ANN001, ANN201
+def project(points, camera):
     """(V, 3) world points to (V, 2) pixels of the render, from the top left, by Blender's own matrices."""
     import bpy
     import numpy as np
@@ -126,9 +127,10 @@ def project(points, camera):  # noqa: ANN001, ANN201
     return np.stack([(unit[:, 0] + 1) / 2 * render.resolution_x, (1 - unit[:, 1]) / 2 * render.resolution_y], 1)
 
 
-def probe_render(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_render(request: dict, avatar, take) -> dict:
     """A Workbench picture of one frame through the take's camera."""
     import bpy
+
     from spark_blender.scene.scene import build_scene
 
     empty()
@@ -143,7 +145,7 @@ def probe_render(request: dict, avatar, take) -> dict:  # noqa: ANN001
     return {"camera": built.camera.name}
 
 
-def probe_peaks(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_peaks(request: dict, avatar, take) -> dict:
     """Weights above 1 and below 0 reach the key."""
     from spark_backend.protocol.timeline import Rate
     from spark_blender.scene.scene import bake_take, import_avatar
@@ -162,9 +164,10 @@ def probe_peaks(request: dict, avatar, take) -> dict:  # noqa: ANN001
     return {"values": values, "untouched": head.mesh.data.shape_keys.key_blocks["tongueOut"].slider_max}
 
 
-def probe_bakes(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_bakes(request: dict, avatar, take) -> dict:
     """Two heads, one take name; the same take twice; an outside action of that name."""
     import bpy
+
     from spark_backend.protocol.timeline import Rate
     from spark_blender.scene.scene import bake_take, import_avatar
 
@@ -190,9 +193,10 @@ def probe_bakes(request: dict, avatar, take) -> dict:  # noqa: ANN001
             "last": keys_of(second.mesh.data.shape_keys, 'key_blocks["jawOpen"].value')[-1][0]}  # fmt: skip
 
 
-def probe_zoom(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_zoom(request: dict, avatar, take) -> dict:
     """Intrinsics that change over time."""
     import numpy as np
+
     from spark_blender.scene.scene import build_scene
 
     empty()
@@ -207,9 +211,10 @@ def probe_zoom(request: dict, avatar, take) -> dict:  # noqa: ANN001
     return {"pixels": pixels}
 
 
-def probe_speed(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_speed(request: dict, avatar, take) -> dict:
     """Seconds of the best of three bakes of 1,000 frames."""
     import numpy as np
+
     from spark_backend.protocol.timeline import Rate
     from spark_blender.scene.scene import bake_take, import_avatar
 
@@ -226,9 +231,10 @@ def probe_speed(request: dict, avatar, take) -> dict:  # noqa: ANN001
     return {"seconds": min(seconds)}
 
 
-def probe_bad_clip(request: dict, avatar, take) -> dict:  # noqa: ANN001
+def probe_bad_clip(request: dict, avatar, take) -> dict:
     """A clip that is none, and one without sound."""
     import bpy
+
     from spark_blender.scene.scene import build_scene
 
     empty()
@@ -244,6 +250,7 @@ def main() -> None:
     request = packages()
     try:
         import bpy
+
         from spark_backend.protocol.avatar import load_avatar
         from spark_backend.protocol.take import load_take
 

@@ -8,12 +8,13 @@ import av
 import numpy as np
 import pytest
 from blenders import blender_parameters, run_probe
+from toy_avatar import toy_avatar, toy_take, with_maps
+
 from spark_backend.protocol.avatar import Avatar, load_avatar, save_avatar
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.placement import world_from_camera
 from spark_backend.protocol.posing import pose_vertices
 from spark_backend.protocol.take import Take, load_take, save_take
-from toy_avatar import toy_avatar, toy_take, with_maps
 
 pytestmark = pytest.mark.blender
 START = 101
@@ -170,7 +171,7 @@ def test_mesh_has_the_avatars_polygons_materials_and_uvs(seen: Seen):
     assert scene["polygon_material"] == avatar.polygon_material.tolist()
     assert scene["materials"] == [f"toy {kind}" for kind in avatar.material_names]
     assert scene["smooth"]
-    assert scene["textures"]["toy skin"] == ["albedo.png", "normal.png", "roughness.png"]
+    assert scene["textures"] == ["toy_albedo.png", "toy_normal.png", "toy_roughness.png"]
 
 
 def test_shape_keys_have_arkits_names_and_bones_their_parents(seen: Seen):

@@ -34,17 +34,17 @@ def unique_edges(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 2"]:
     return edges.sort(-1).values.unique(dim=0)
 
 
-def opposite_vertices(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "F 3"]:
-    """For the edge opposite to each corner: the far vertex of the triangle on its other side.
+def adjacent_faces(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "F 3"]:
+    """For the edge opposite to each corner: the triangle on its other side.
 
     -1 where the edge is a border, or shared by more than two triangles.
     """
     edges = torch.stack([faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]]], 1).sort(-1).values.reshape(-1, 2)
     _, edge, count = edges.unique(dim=0, return_inverse=True, return_counts=True)
-    far = faces.reshape(-1)
-    sums = torch.zeros(len(count), dtype=far.dtype, device=far.device).index_add(0, edge, far)
-    # Of an edge with two triangles, the other's far vertex is what is left of the sum.
-    return torch.where(count[edge] == 2, sums[edge] - far, -1).reshape(-1, 3)
+    own = torch.arange(len(faces), device=faces.device).repeat_interleave(3)
+    # Of an edge with two triangles, the other one is what is left of their sum.
+    other = torch.zeros_like(count).index_add(0, edge, own)[edge] - own
+    return torch.where(count[edge] == 2, other, -1).reshape(-1, 3)
 
 
 def uniform_laplacian(faces: Int[Tensor, "F 3"], vertices: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -1,16 +1,41 @@
 """Antialiasing of silhouettes, through which coverage has gradients with respect to the vertices.
 
-As in Laine et al., "Modular Primitives for High-Performance Differentiable Rendering" (2020), section 3.5: where two
-neighbouring pixels see different triangles and a silhouette edge of the nearer one passes between their centres, the
-pixel that the edge cuts is blended with the other by how far the edge reaches. Written from the paper, in torch.
+After Laine et al., "Modular Primitives for High-Performance Differentiable Rendering" (2020), section 3.5: where a
+silhouette edge of the nearer of two neighbouring pixels passes between their centres, the pixel that the edge cuts is
+blended with the other by how far the edge reaches. The paper looks at the edges of the nearer pixel's own triangle
+only; on a head most triangles along the outline are thinner than a pixel, so here the search walks on across the
+triangles between the two centres.
 """
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..geometry.mesh import opposite_vertices
+from ..geometry.mesh import adjacent_faces
 from .rasterizer import Fragments
+
+STEPS = 8
+"""Triangles that the search for an edge may cross."""
+ROUNDING = 1 / 64
+"""Coverage is decided in rounded positions: by so many pixels an edge may lie beyond a centre."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Neighbouring pixels that see different triangles, as flat indices."""
+
+    near: Int[Tensor, "N"]
+    far: Int[Tensor, "N"]
+    """Sees something behind what the near pixel sees."""
+    vertical: Bool[Tensor, "N"]
+    sign: Int[Tensor, "N"]
+    """+1 where the far pixel comes later in the picture, else -1."""
+
+    def select(self, chosen: Tensor) -> "Pairs":
+        """Some of the pairs, by mask or index."""
+        return Pairs(self.near[chosen], self.far[chosen], self.vertical[chosen], self.sign[chosen])
 
 
 def antialias(
@@ -18,100 +43,131 @@ def antialias(
     clip: Float[Tensor, "B V 4"],
     faces: Int[Tensor, "F 3"],
     fragments: Fragments,
-    opposite: Int[Tensor, "F 3"] | None = None,
+    adjacent: Int[Tensor, "F 3"] | None = None,
 ) -> Float[Tensor, "B H W C"]:
     """`colour` (any channels, coverage among them) with soft silhouettes; differentiable in `colour` and `clip`.
 
-    `opposite` is `opposite_vertices(faces)`, to be computed once for a mesh.
+    `adjacent` is `adjacent_faces(faces)`, to be computed once for a mesh.
     """
     faces = faces.long()
-    opposite = opposite_vertices(faces) if opposite is None else opposite
-    outline = silhouette_edges(clip.detach(), faces, opposite)
+    adjacent = adjacent_faces(faces) if adjacent is None else adjacent
+    size = (fragments.face.shape[2], fragments.face.shape[1])
+    with torch.no_grad():
+        pixels, in_front = viewport(clip, size)
+        outline = silhouette_edges(pixels, in_front, faces, adjacent)
+        pairs = neighbour_pairs(fragments, near_outline(outline, adjacent))
+        pairs, edges = cut_edges(pixels, faces, adjacent, outline, fragments, pairs)
+    image = pairs.near // (size[0] * size[1])
+    ends = viewport(clip[image[:, None], edges], size)[0]
+    reach = crossings(ends - pixel_position(pairs.near, size)[:, None], pairs)
     flat = colour.reshape(-1, colour.shape[-1])
-    result = flat
-    for axis in (0, 1):
-        near, far, sign = silhouette_pairs(fragments, outline, axis)
-        reach = edge_crossing(clip, faces, fragments, outline, near, axis, sign)
-        hit = reach.detach() >= 0
-        near, far, reach = near[hit], far[hit], reach[hit]
-        difference = flat[near] - flat[far]
-        # Past the middle the nearer surface enters the far pixel; before it, the far one shows in the near pixel.
-        result = result.index_add(0, far, (reach - 0.5).clamp(min=0)[:, None] * difference)
-        result = result.index_add(0, near, (reach - 0.5).clamp(max=0)[:, None] * difference)
-    return result.reshape(colour.shape)
+    # Past the middle the nearer surface enters the far pixel; before it, the far one shows in the near pixel.
+    changed = torch.where(reach > 0.5, pairs.far, pairs.near)
+    change = (reach - 0.5)[:, None] * (flat[pairs.near] - flat[pairs.far])
+    return flat.index_add(0, changed, change.to(flat.dtype)).reshape(colour.shape)
+
+
+def viewport(clip: Float[Tensor, "*batch 4"], size: tuple[int, int]) -> tuple[Float[Tensor, "*batch 2"], Tensor]:
+    """Pixels of clip positions, and which of them lie in front of the camera; those behind come out meaningless."""
+    in_front = clip[..., 3] > 0
+    w = torch.where(in_front, clip[..., 3], 1)[..., None]
+    return (clip[..., :2] / w + 1) * clip.new_tensor([size[0] / 2, size[1] / 2]), in_front
+
+
+def pixel_position(index: Int[Tensor, "N"], size: tuple[int, int]) -> Float[Tensor, "N 2"]:
+    """Centres of pixels given by flat index, in pixels."""
+    pixel = index % (size[0] * size[1])
+    return torch.stack([pixel % size[0], pixel // size[0]], -1) + 0.5
 
 
 def silhouette_edges(
-    clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], opposite: Int[Tensor, "F 3"]
+    pixels: Float[Tensor, "B V 2"], in_front: Bool[Tensor, "B V"], faces: Int[Tensor, "F 3"], adjacent: Tensor
 ) -> Bool[Tensor, "B F 3"]:
     """Edges (each named by the corner opposite to it) without a neighbour on their other side in the picture."""
-    in_front = clip[..., 3] > 0
-    point = clip[..., :2] / torch.where(in_front, clip[..., 3], 1)[..., None]
-    start, end = point[:, faces[:, [1, 2, 0]]], point[:, faces[:, [2, 0, 1]]]
-    inner, outer = point[:, faces], point[:, opposite.clamp(min=0)]
+    ends = faces[:, [[1, 2], [2, 0], [0, 1]]]
+    opposite = faces[adjacent.clamp(min=0)].sum(-1) - ends.sum(-1)
+    start, end, inner = pixels[:, ends[..., 0]], pixels[:, ends[..., 1]], pixels[:, faces]
+    outer = pixels[:, torch.where(adjacent >= 0, opposite, faces)]
     edge = end - start
 
-    def side(p: Tensor) -> Tensor:
-        offset = p - start
+    def side(point: Tensor) -> Tensor:
+        offset = point - start
         return edge[..., 0] * offset[..., 1] - edge[..., 1] * offset[..., 0] > 0
 
-    visible = in_front[:, faces[:, [1, 2, 0]]] & in_front[:, faces[:, [2, 0, 1]]]
-    return visible & ((opposite < 0) | (side(inner) == side(outer)))
+    whole = in_front[:, faces].all(-1, keepdim=True)
+    return whole & ((adjacent < 0) | (side(inner) == side(outer)))
 
 
-def silhouette_pairs(
-    fragments: Fragments, outline: Bool[Tensor, "B F 3"], axis: int
-) -> tuple[Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
-    """Neighbours along columns (axis 0) or rows (1) with different faces, the nearer with a silhouette edge.
+def near_outline(outline: Bool[Tensor, "B F 3"], adjacent: Int[Tensor, "F 3"]) -> Bool[Tensor, "B F"]:
+    """Faces from which a silhouette edge may be reached within a pixel: those up to three triangles away."""
+    reached = outline.any(-1)
+    for _ in range(3):
+        reached = reached | (reached[:, adjacent.clamp(min=0)] & (adjacent >= 0)).any(-1)
+    return reached
 
-    Flat indices of the nearer and the farther pixel, and +1 where the farther one comes later in the picture, else -1.
-    """
+
+def neighbour_pairs(fragments: Fragments, relevant: Bool[Tensor, "B F"]) -> Pairs:
+    """Neighbours in rows and columns with different faces, the nearer of which is `relevant`."""
     _, height, width = fragments.face.shape
-    face, depth = fragments.face, fragments.depth
-    size = (width, height)[axis]
-    dimension, step = 2 - axis, (1, width)[axis]
-    first, second = (face.narrow(dimension, k, size - 1) for k in (0, 1))
-    index = torch.arange(face.numel(), device=face.device).view(face.shape).narrow(dimension, 0, size - 1)
-    index = index[first != second]
-    flat_face, flat_depth = face.reshape(-1), depth.reshape(-1)
-    # The background is at depth 1, a surface on the far plane too: what is a surface is nearer.
-    ahead = (flat_depth[index] <= flat_depth[index + step]) & (flat_face[index] >= 0) | (flat_face[index + step] < 0)
-    near = torch.where(ahead, index, index + step)
-    outlined = outline.any(-1)[near // (height * width), flat_face[near].long()]
-    near, ahead = near[outlined], ahead[outlined]
-    sign = torch.where(ahead, 1, -1)
-    return near, near + sign * step, sign
+    face, depth = fragments.face.reshape(-1), fragments.depth.reshape(-1)
+    found = []
+    for vertical, dimension, step in ((False, 2, 1), (True, 1, width)):
+        length = fragments.face.shape[dimension] - 1
+        first, second = (fragments.face.narrow(dimension, k, length) for k in (0, 1))
+        index = torch.arange(face.numel(), device=face.device).view(fragments.face.shape).narrow(dimension, 0, length)
+        index = index[first != second]
+        # The background is at depth 1, as a surface on the far plane is: what is a surface is nearer.
+        ahead = (depth[index] <= depth[index + step]) & (face[index] >= 0) | (face[index + step] < 0)
+        near = torch.where(ahead, index, index + step)
+        sign = torch.where(ahead, 1, -1)
+        pairs = Pairs(near, near + sign * step, torch.full_like(ahead, vertical), sign)
+        found.append(pairs.select(relevant[near // (height * width), face[near].long()]))
+    return Pairs(*(torch.cat([getattr(p, name) for p in found]) for name in Pairs.__dataclass_fields__))
 
 
-def edge_crossing(
-    clip: Float[Tensor, "B V 4"],
+def crossings(ends: Float[Tensor, "N *E 2"], pairs: Pairs) -> Float[Tensor, "N *"]:
+    """Where edges given by their two ends (last but one dimension), relative to the near pixel's centre, cross the line
+    to the far pixel's, in pixels; minus infinity where they do not."""
+    vertical = pairs.vertical.view(-1, *[1] * (ends.ndim - 2))
+    along = torch.where(vertical, ends[..., 1], ends[..., 0]) * pairs.sign.view(vertical.shape)
+    across = torch.where(vertical, ends[..., 0], ends[..., 1])
+    crosses = (across[..., 0] < 0) != (across[..., 1] < 0)
+    rise = torch.where(crosses, across[..., 1] - across[..., 0], 1)
+    where = along[..., 0] - across[..., 0] * (along[..., 1] - along[..., 0]) / rise
+    return torch.where(crosses, where, -torch.inf)
+
+
+def cut_edges(
+    pixels: Float[Tensor, "B V 2"],
     faces: Int[Tensor, "F 3"],
-    fragments: Fragments,
+    adjacent: Int[Tensor, "F 3"],
     outline: Bool[Tensor, "B F 3"],
-    near: Int[Tensor, "N"],
-    axis: int,
-    sign: Int[Tensor, "N"],
-) -> Float[Tensor, "N"]:
-    """How far from the near pixel's centre, in [0, 1] towards the other, its triangle's silhouette edge is; -1 if none.
+    fragments: Fragments,
+    pairs: Pairs,
+) -> tuple[Pairs, Int[Tensor, "M 2"]]:
+    """The pairs between which a silhouette edge of the nearer surface passes, and the two vertices of that edge.
 
-    Only edges steeper than 45 degrees to the pair count: the others cut pairs of the other axis.
+    Walks from the near centre across triangle after triangle until one ends in a silhouette. Only edges steeper than 45
+    degrees to the pair count: the others cut pairs of the other direction.
     """
     _, height, width = fragments.face.shape
-    image, pixel = near // (height * width), near % (height * width)
-    face = fragments.face.reshape(-1)[near].long()
-    corner = clip[image[:, None], faces[face]]
-    usable = outline[image, face]
-    w = torch.where(corner[..., 3:] > 0, corner[..., 3:], torch.ones_like(corner[..., 3:]))
-    scale = clip.new_tensor([width / 2, height / 2])
-    centre = torch.stack([pixel % width, pixel // width], -1).to(clip) + 0.5
-    point = (corner[..., :2] / w + 1) * scale - centre[:, None]
-    along, across = point[..., axis] * sign[:, None], point[..., 1 - axis]
-    a0, a1 = along[:, [1, 2, 0]], along[:, [2, 0, 1]]
-    c0, c1 = across[:, [1, 2, 0]], across[:, [2, 0, 1]]
-    usable = usable & ((c0 < 0) != (c1 < 0)) & ((c1 - c0).abs() >= (a1 - a0).abs())
-    slope = torch.where(usable, c1 - c0, torch.ones_like(c0))
-    crossing = a0 - c0 * (a1 - a0) / slope
-    # Coverage is decided in rounded positions; the tolerance is what rounding can move the edge.
-    usable = usable & (crossing.detach() > -1 / 64) & (crossing.detach() < 1 + 1 / 64)
-    crossing = torch.where(usable, crossing.clamp(0, 1), torch.full_like(crossing, -1))
-    return crossing.amax(-1)
+    face = fragments.face.reshape(-1)[pairs.near].long()
+    kept, edges = [], []
+    for _ in range(STEPS):
+        image, centre = pairs.near // (height * width), pixel_position(pairs.near, (width, height))
+        corners = faces[face][:, [[1, 2], [2, 0], [0, 1]]]
+        ends = pixels[image[:, None, None], corners] - centre[:, None, None]
+        where, leaving = crossings(ends, pairs).max(-1)
+        each = torch.arange(len(face), device=face.device)
+        end, following = ends[each, leaving], adjacent[face, leaving]
+        reached = (where > -ROUNDING) & (where < 1 + ROUNDING)
+        hit = reached & outline[image, face, leaving]
+        slope = (end[:, 1] - end[:, 0]).abs()
+        steep = torch.where(pairs.vertical, slope[:, 0] >= slope[:, 1], slope[:, 1] >= slope[:, 0])
+        kept.append(pairs.select(hit & steep))
+        edges.append(corners[each, leaving][hit & steep])
+        onward = (reached & ~hit & (following >= 0)).nonzero()[:, 0]
+        pairs, face = pairs.select(onward), following[onward]
+        if not len(face):
+            break
+    return Pairs(*(torch.cat([getattr(p, n) for p in kept]) for n in Pairs.__dataclass_fields__)), torch.cat(edges)

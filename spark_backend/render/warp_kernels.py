@@ -9,28 +9,113 @@ import warp as wp
 
 wp.set_module_options({"enable_backward": False})
 
-SUBPIXELS = wp.constant(256)
-HALF = wp.constant(128)
+SUBPIXELS = wp.constant(wp.int64(256))
+HALF = wp.constant(wp.int64(128))
 # Far enough beyond any picture, near enough that products of differences fit into 64 bits.
 GUARD = wp.constant(2.0e6)
 
 
 @wp.func
 @no_type_check
-def snap(position: float, extent: float) -> wp.int64:
-    """Normalised device coordinate to 1/256 pixel."""
-    pixels = wp.clamp((position + 1.0) * 0.5 * extent, -GUARD, GUARD)
-    return wp.int64(wp.rint(pixels * float(SUBPIXELS)))
+def snap(position: wp.vec4, width: int, height: int) -> wp.vec2l:
+    """Clip space to 1/256 pixel."""
+    x = wp.clamp((position[0] / position[3] + 1.0) * 0.5 * float(width), -GUARD, GUARD)
+    y = wp.clamp((position[1] / position[3] + 1.0) * 0.5 * float(height), -GUARD, GUARD)
+    return wp.vec2l(wp.int64(wp.rint(x * 256.0)), wp.int64(wp.rint(y * 256.0)))
 
 
 @wp.func
 @no_type_check
-def edge_bias(dx: wp.int64, dy: wp.int64) -> wp.int64:
-    """0 on a top or left edge (y down, interior to the right of the direction of travel), else -1."""
+def wedge(u: wp.vec2l, v: wp.vec2l) -> wp.int64:
+    """Twice the area of the triangle between two vectors; positive where v is clockwise of u (y down)."""
+    return u[0] * v[1] - u[1] * v[0]
+
+
+@wp.func
+@no_type_check
+def edge_bias(edge: wp.vec2l) -> wp.int64:
+    """0 on a top or left edge of a clockwise triangle (y down), else -1: a centre on it belongs to the neighbour."""
     bias = wp.int64(-1)
-    if dy < wp.int64(0) or (dy == wp.int64(0) and dx > wp.int64(0)):
+    if edge[1] < wp.int64(0) or (edge[1] == wp.int64(0) and edge[0] > wp.int64(0)):
         bias = wp.int64(0)
     return bias
+
+
+@wp.func
+@no_type_check
+def first_centre(position: wp.int64) -> int:
+    """The first pixel whose centre is not left of (above) a position in 1/256 pixel; shifts round down."""
+    return int((position + HALF - wp.int64(1)) >> wp.int64(8))
+
+
+@wp.func
+@no_type_check
+def last_centre(position: wp.int64) -> int:
+    """The last pixel whose centre is not right of (below) a position in 1/256 pixel."""
+    return int((position - HALF) >> wp.int64(8))
+
+
+@wp.func
+@no_type_check
+def scan(
+    a: wp.vec2l,
+    b: wp.vec2l,
+    c: wp.vec2l,
+    z: wp.vec3,
+    face: int,
+    first_pixel: int,
+    width: int,
+    height: int,
+    packed: wp.array(dtype=wp.int64),
+):
+    """Writes a clockwise triangle given in 1/256 pixel, with z / w of its corners."""
+    left = wp.max(first_centre(wp.min(a[0], wp.min(b[0], c[0]))), 0)
+    right = wp.min(last_centre(wp.max(a[0], wp.max(b[0], c[0]))), width - 1)
+    top = wp.max(first_centre(wp.min(a[1], wp.min(b[1], c[1]))), 0)
+    bottom = wp.min(last_centre(wp.max(a[1], wp.max(b[1], c[1]))), height - 1)
+    start = wp.vec2l(wp.int64(left) * SUBPIXELS + HALF, wp.int64(top) * SUBPIXELS + HALF)
+    # The edge functions at the first centre; a step to the right or down adds the edge's own slope.
+    row_a = wedge(c - b, start - b)
+    row_b = wedge(a - c, start - c)
+    row_c = wedge(b - a, start - a)
+    scale = 1.0 / float(row_a + row_b + row_c)
+    slope_b = (z[1] - z[0]) * scale
+    slope_c = (z[2] - z[0]) * scale
+    z_low = wp.min(z)
+    z_high = wp.max(z)
+    bias_a = edge_bias(c - b)
+    bias_b = edge_bias(a - c)
+    bias_c = edge_bias(b - a)
+    for row in range(top, bottom + 1):
+        ea = row_a
+        eb = row_b
+        ec = row_c
+        entered = bool(False)  # noqa: UP018 - to Warp a bare literal is a constant
+        for column in range(left, right + 1):
+            if ((ea + bias_a) | (eb + bias_b) | (ec + bias_c)) >= wp.int64(0):
+                entered = True
+                depth = wp.clamp(z[0] + float(eb) * slope_b + float(ec) * slope_c, z_low, z_high)
+                if depth <= 1.0:
+                    write(packed, first_pixel + row * width + column, depth, face)
+            elif entered:
+                break
+            ea -= (c[1] - b[1]) * SUBPIXELS
+            eb -= (a[1] - c[1]) * SUBPIXELS
+            ec -= (b[1] - a[1]) * SUBPIXELS
+        row_a += (c[0] - b[0]) * SUBPIXELS
+        row_b += (a[0] - c[0]) * SUBPIXELS
+        row_c += (b[0] - a[0]) * SUBPIXELS
+
+
+@wp.func
+@no_type_check
+def write(packed: wp.array(dtype=wp.int64), index: int, depth: float, face: int):
+    """Keeps the nearest: depth in [0, 1] has bits that order like integers, the index decides between equals."""
+    bits = wp.int64(wp.cast(wp.max(depth * 0.5 + 0.5, 0.0), wp.int32))
+    key = (bits << wp.int64(32)) | wp.int64(face)
+    # Most pixels of hidden triangles are refused here without an atomic operation.
+    if key < packed[index]:
+        wp.atomic_min(packed, index, key)
 
 
 @wp.func
@@ -45,75 +130,19 @@ def fill(
     height: int,
     packed: wp.array(dtype=wp.int64),
 ):
-    """Writes one triangle that lies wholly in front of the near plane."""
-    sub = wp.int64(SUBPIXELS)
-    ax = snap(a[0] / a[3], float(width))
-    ay = snap(a[1] / a[3], float(height))
-    bx = snap(b[0] / b[3], float(width))
-    by = snap(b[1] / b[3], float(height))
-    cx = snap(c[0] / c[3], float(width))
-    cy = snap(c[1] / c[3], float(height))
-    za = a[2] / a[3]
-    zb = b[2] / b[3]
-    zc = c[2] / c[3]
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    """Writes one triangle that lies wholly in front of the near plane, whichever way round."""
+    p = snap(a, width, height)
+    q = snap(b, width, height)
+    r = snap(c, width, height)
+    z = wp.vec3(a[2] / a[3], b[2] / b[3], c[2] / c[3])
+    area = wedge(q - p, r - p)
     if area < wp.int64(0):
-        area = -area
-        tx = bx
-        ty = by
-        tz = zb
-        bx = cx
-        by = cy
-        zb = zc
-        cx = tx
-        cy = ty
-        zc = tz
-    if area > wp.int64(0):
-        half = wp.int64(HALF)
-        # floor((x + 127) / 256) is the first column whose centre is not left of x; shifts round down.
-        left = wp.max(int((wp.min(ax, wp.min(bx, cx)) + half - wp.int64(1)) >> wp.int64(8)), 0)
-        right = wp.min(int((wp.max(ax, wp.max(bx, cx)) - half) >> wp.int64(8)), width - 1)
-        top = wp.max(int((wp.min(ay, wp.min(by, cy)) + half - wp.int64(1)) >> wp.int64(8)), 0)
-        bottom = wp.min(int((wp.max(ay, wp.max(by, cy)) - half) >> wp.int64(8)), height - 1)
-        px = wp.int64(left) * sub + half
-        py = wp.int64(top) * sub + half
-        row_a = (cx - bx) * (py - by) - (cy - by) * (px - bx)
-        row_b = (ax - cx) * (py - cy) - (ay - cy) * (px - cx)
-        row_c = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
-        scale = 1.0 / float(area)
-        slope_b = (zb - za) * scale
-        slope_c = (zc - za) * scale
-        z_low = wp.min(za, wp.min(zb, zc))
-        z_high = wp.max(za, wp.max(zb, zc))
-        bias_a = edge_bias(cx - bx, cy - by)
-        bias_b = edge_bias(ax - cx, ay - cy)
-        bias_c = edge_bias(bx - ax, by - ay)
-        step_a = (cy - by) * sub
-        step_b = (ay - cy) * sub
-        step_c = (by - ay) * sub
-        for row in range(top, bottom + 1):
-            ea = row_a
-            eb = row_b
-            ec = row_c
-            entered = bool(False)  # noqa: UP018 - to Warp a bare literal is a constant
-            for column in range(left, right + 1):
-                if ((ea + bias_a) | (eb + bias_b) | (ec + bias_c)) >= wp.int64(0):
-                    entered = True
-                    z = wp.clamp(za + float(eb) * slope_b + float(ec) * slope_c, z_low, z_high)
-                    if z <= 1.0:
-                        bits = wp.int64(wp.cast(wp.max(z * 0.5 + 0.5, 0.0), wp.int32))
-                        key = (bits << wp.int64(32)) | wp.int64(face)
-                        index = first_pixel + row * width + column
-                        if key < packed[index]:
-                            wp.atomic_min(packed, index, key)
-                elif entered:
-                    break
-                ea -= step_a
-                eb -= step_b
-                ec -= step_c
-            row_a += (cx - bx) * sub
-            row_b += (ax - cx) * sub
-            row_c += (bx - ax) * sub
+        swapped = q
+        q = r
+        r = swapped
+        z = wp.vec3(z[0], z[2], z[1])
+    if area != wp.int64(0):
+        scan(p, q, r, z, face, first_pixel, width, height, packed)
 
 
 @wp.func
@@ -228,4 +257,5 @@ def resolve_pixels(
         weights = weights * (1.0 / (weights[0] + weights[1] + weights[2]))
         face_out[index] = face
         bary_out[index] = weights
-        depth_out[index] = wp.cast(wp.int32(key >> wp.int64(32)), wp.float32) * 2.0 - 1.0
+        w = weights[0] * a[3] + weights[1] * b[3] + weights[2] * c[3]
+        depth_out[index] = (weights[0] * a[2] + weights[1] * b[2] + weights[2] * c[2]) / w

@@ -50,7 +50,7 @@ class SPARK_PT_backend(SparkPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, backend = self.layout, runtime.session().backend
         row = layout.row(align=True)
-        row.prop(preferences_of(context), "backend", text="")
+        row.prop(preferences_of(context), "backend", text="", placeholder="Environment")
         row.operator("spark.check_backend", icon="FILE_REFRESH", text="")
         if backend.status == "broken":
             alert(layout, context, backend.message, CHECK)

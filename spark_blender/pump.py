@@ -77,7 +77,20 @@ def receive_capture(state: JobState) -> None:
         if takes:
             settings.take_index = max(settings.takes.find(takes[0]), 0)
             runtime.session().remark(WORK, warnings=result.bake(project, takes[0], placement(settings)))
+            if settings.match_scene:
+                look_through_camera(window)
         bpy.ops.ed.undo_push(message="Import Captured Head")
+
+
+def look_through_camera(window: bpy.types.Window) -> None:
+    """Shows the head where it was filmed, with its colours, in the window's largest viewport."""
+    areas = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+    if not areas:
+        return
+    space = max(areas, key=lambda area: area.width * area.height).spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    if space.shading.type == "SOLID":
+        space.shading.color_type = "TEXTURE"
 
 
 def placement(settings: SPARK_PG_settings) -> result.Placement:

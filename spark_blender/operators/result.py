@@ -16,6 +16,16 @@ from .base import SentenceOnError, has_project, is_free
 from .capture import start_work
 
 
+def has_avatar(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: whether the project has a head; says so when not."""
+    if not has_project(operator, context):
+        return False
+    if not settings_of(context.scene).has_avatar:
+        operator.poll_message_set("Capture a clip first")
+        return False
+    return True
+
+
 def selected_take(settings: SPARK_PG_settings) -> str | None:
     """The name of the take that is selected in the list."""
     return settings.takes[settings.take_index].name if settings.takes else None
@@ -30,12 +40,7 @@ class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not has_project(cls, context):
-            return False
-        if not settings_of(context.scene).has_avatar:
-            cls.poll_message_set("Capture a clip first")
-            return False
-        return True
+        return has_avatar(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
         import_head(required_project(settings_of(context.scene)))
@@ -75,7 +80,7 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return has_project(cls, context)
+        return has_avatar(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         settings = settings_of(context.scene)

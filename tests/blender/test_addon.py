@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from toy_avatar import toy_avatar, toy_take, with_maps
@@ -53,10 +55,22 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         shutil.copy(CHECKOUT / "spark_backend" / source, package / source)
     shutil.copy(HERE / "stand_in_backend.py", package / "__main__.py")
     save_avatar(package / "avatar", with_maps(toy_avatar(), package / "avatar"))
-    save_take(package / "take.npz", toy_take())
+    source = {"path": str(write_video(package / "plate.mp4", toy_take().pts)), "clip": "plate"}
+    save_take(package / "take.npz", replace(toy_take(), source=source))
     (full / "numpy.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     assert empty.exists()
     return {"none": str(folder), "empty": str(folder / "empty"), "full": str(folder / "full")}
+
+
+def write_video(path: Path, times: np.ndarray) -> Path:
+    """A grey clip of 640 by 480 at 30 frames a second."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        for _ in times:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((480, 640, 3), 90, np.uint8))))
+        file.mux(stream.encode())
+    return path
 
 
 def make_environment(folder: Path) -> Path:
@@ -149,6 +163,9 @@ def test_capture_shows_progress_and_imports(seen) -> None:
     assert capture["keys"] == 52
     assert capture["range"] == [1, 24, 30]
     assert "good" in capture["camera"]
+    assert capture["plate"] == "plate.mp4"
+    assert capture["view"] == "CAMERA"
+    assert "Capture a clip first" in capture["export_before"]
 
 
 def test_baked_weights_are_the_takes(seen) -> None:

@@ -54,7 +54,7 @@ class Canvas:
         self.lines.append(f"[{kind.get_rna_type().name if text is None else text}]")
         return SimpleNamespace()
 
-    def prop(self, data, name, text=None, icon="NONE"):
+    def prop(self, data, name, text=None, icon="NONE", placeholder=""):
         assert name in data.bl_rna.properties, name
         self.lines.append(f"<{name}>")
 
@@ -194,7 +194,7 @@ def step_project():
 
 
 def step_capture():
-    shown = []
+    shown, before = [], refused(bpy.ops.spark.export, filepath=str(WORK / "early.fbx"))
     result = play("good", during=lambda: shown.extend([drawn("SPARK_PT_capture"), bpy.ops.spark.capture.poll()]))
     head = part("result").find_head(WORK / "Anna K.spark")
     scene = bpy.context.scene
@@ -206,7 +206,15 @@ def step_capture():
         "keys": len(head.mesh.data.shape_keys.key_blocks) - 1,
         "range": [scene.frame_start, scene.frame_end, scene.render.fps],
         "camera": scene.camera.name,
+        "plate": scene.camera.data.background_images[0].clip.name,
+        "view": view_perspective(),
+        "export_before": before,
     }
+
+
+def view_perspective():
+    areas = [area for area in bpy.context.screen.areas if area.type == "VIEW_3D"]
+    return max(areas, key=lambda area: area.width * area.height).spaces.active.region_3d.view_perspective
 
 
 def weights_at(frame):

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
 from ..render.colour import linear_from_bytes
-from ..render.draw import Material, Surface
+from ..render.surface import Material, Surface
 
-LASH_COLOUR = (0.012, 0.008, 0.006)
+LASH_COLOUR = (0.045, 0.028, 0.022)  # of lashes and the skin between them
 # Linear colours where there is no albedo map; the same as the Blender materials have.
 PLAIN_COLOURS = {
     "skin": (0.45, 0.24, 0.17),
@@ -39,7 +39,7 @@ def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
 def material(name: str, albedo: torch.Tensor | None) -> Material:
     """One material of the avatar's vocabulary; an unknown one looks like skin."""
     if name == "lashes":
-        return Material(torch.tensor(LASH_COLOUR), opacity=0.75)
+        return Material(torch.tensor(LASH_COLOUR))
     specular, roughness = SHINE.get(name, SHINE["skin"])
     colour = torch.tensor(PLAIN_COLOURS.get(name, PLAIN_COLOURS["skin"])) if albedo is None else albedo
     return Material(colour, specular=specular, roughness=roughness)

@@ -119,6 +119,8 @@ def write_page(path: Path, page: Page) -> Path:
 
 def figure_grid(figures: Sequence[Figure]) -> str:
     """Numbers with their names below."""
+    if not figures:
+        return ""
     cells = (
         f"<div><b>{escape(f.value)} <small>{escape(f.unit)}</small></b><span>{escape(f.name)}</span></div>"
         for f in figures

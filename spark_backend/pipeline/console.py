@@ -3,12 +3,15 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ..protocol import job
 
@@ -57,29 +60,50 @@ def bar_report(bar: Progress, task: Any) -> Callable[[job.Event], None]:
 
     def report(event: job.Event) -> None:
         if isinstance(event, job.Progress):
-            bar.update(task, description=event.stage, completed=event.fraction)
+            bar.update(task, description=escape(event.stage), completed=event.fraction)
         elif isinstance(event, job.Warning):
-            bar.console.print(f"[yellow]Warning[/] {event.message}", highlight=False)
+            bar.console.print(f"[yellow]Warning[/] {escape(event.message)}", highlight=False, soft_wrap=True)
         elif isinstance(event, job.Metric):
-            bar.console.print(f"{event.name}: {format_number(event.value)} {event.unit}".rstrip(), highlight=False)
+            figure = f"{event.name}: {format_number(event.value)} {event.unit}".rstrip()
+            bar.console.print(figure, highlight=False, markup=False)
 
     return report
 
 
 def print_result(console: Console, result: Mapping[str, Any]) -> None:
-    """What a verb returned, as tables: plain values by name, then one table for each list of mappings."""
-    plain = {name: value for name, value in result.items() if not is_rows(value)}
-    if plain:
-        table = Table.grid(padding=(0, 2))
-        for name, value in flatten(plain):
-            table.add_row(f"[bold]{name}[/]", value)
-        console.print(table)
+    """What a verb returned: plain values by name, then each list of mappings as a table, or as blocks when wide."""
+    print_values(console, {name: value for name, value in result.items() if not is_rows(value)})
     for name, rows in result.items():
-        if is_rows(rows):
-            table = Table(*rows[0], title=name.capitalize(), title_justify="left", title_style="bold")
+        if not is_rows(rows):
+            continue
+        console.print(f"\n[bold]{name.capitalize()}[/]")
+        if len(rows[0]) <= 3:
+            print_table(console, rows)
+        else:
             for row in rows:
-                table.add_row(*(format_value(row.get(column)) for column in rows[0]))
-            console.print(table)
+                print_values(console, row)
+                console.print()
+
+
+def print_values(console: Console, values: Mapping[str, Any]) -> None:
+    """Names and values, one a line; nothing is cut off."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in flatten(values):
+        table.add_row(Text(name), Text(text))
+    if table.row_count:
+        console.print(table)
+
+
+def print_table(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows with the same names as a table."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(format_value(row.get(column))) for column in rows[0]))
+    console.print(table)
 
 
 def is_rows(value: Any) -> bool:

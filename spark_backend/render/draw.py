@@ -121,6 +121,6 @@ def layers(surface: Surface | None, count: int) -> list[Int[Tensor, "_"]]:
 
 def seen(fragments: Fragments, chosen: Int[Tensor, "_"]) -> tuple[Int[Tensor, "N"], Hits]:
     """Flat indices of the pixels in which one of the chosen faces is seen, and what is seen there."""
-    pixel, samples = fragments.samples()
+    pixel, samples = fragments.samples
     face = chosen.int()[samples.face.long()]
     return pixel, Hits(face, fragments.bary.reshape(-1, 3).index_select(0, pixel))

@@ -5,6 +5,7 @@ silhouettes get their gradients in `antialias.py`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -30,6 +31,7 @@ class Fragments:
         """Whether anything is seen."""
         return self.face >= 0
 
+    @cached_property
     def samples(self) -> tuple[Int[Tensor, "N"], Samples]:
         """Flat indices of the pixels in which something is seen, and what."""
         face = self.face.reshape(-1)
@@ -69,7 +71,7 @@ def differentiable_barycentrics(
     a pixel is only ever outside its triangle by rounding.
     """
     _, height, width = fragments.face.shape
-    pixel, samples = fragments.samples()
+    pixel, samples = fragments.samples
     centres = pixel_centres(pixel - samples.image.long() * (height * width), (width, height), clip)
     free = sample_barycentrics(clip, faces, samples, centres)
     inside = free.detach().clamp(0, 1)
@@ -89,7 +91,7 @@ def interpolate(
     the fragments' own, which carry no gradient.
     """
     bary = fragments.bary if bary is None else bary
-    pixel, samples = fragments.samples()
+    pixel, samples = fragments.samples
     weight = bary.reshape(-1, 3).index_select(0, pixel).to(attributes.dtype)
     return scatter(sample_attributes(attributes, faces, samples, weight), pixel, fragments)
 

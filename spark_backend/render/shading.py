@@ -12,9 +12,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-# Directions towards the light and its linear strength: a key from the upper left, a weak fill from the right, a rim.
-CLAY_LIGHTS = (((-0.5, -0.7, -0.8), 0.62), ((0.9, -0.1, -0.5), 0.2), ((0.5, -0.6, 0.7), 0.18))
-CLAY_ALBEDO = 0.62
+# Directions towards the light and its linear strength: a key from the upper left, a weak fill from the right and, from
+# behind on both sides, two rims that draw the outline.
+CLAY_LIGHTS = (
+    ((-0.75, -0.75, -0.75), 0.80),
+    ((0.95, -0.05, -0.45), 0.14),
+    ((0.85, -0.35, 0.55), 0.30),
+    ((-0.9, -0.2, 0.6), 0.12),
+)
+CLAY_ALBEDO = 0.60
+CLAY_SHEEN = 0.05
+CREASE, RIDGE = 2.2, 0.35
+"""How much relief darkens and lights the clay."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +66,22 @@ def distant_light(
     return Light(harmonics, towards, strength)
 
 
-def shade_clay(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
-    """Matt grey under a key, a fill and a rim light."""
-    shade = 0.10 - 0.06 * normals[..., 1]  # a brighter sky than ground
+def shade_clay(
+    normals: Float[Tensor, "*batch 3"], view: Float[Tensor, "*batch 3"], hollow: Float[Tensor, "*batch 1"]
+) -> Float[Tensor, "*batch 3"]:
+    """Matt grey under a key, a fill and rim lights, with a faint sheen, dark creases and light ridges.
+
+    `view` points from the surface to the viewer; `hollow` is `geometry.mesh.hollowness`.
+    """
+    shade = 0.08 - 0.05 * normals[..., 1:2]  # a brighter sky than ground
+    sheen = torch.zeros_like(shade)
     for direction, strength in CLAY_LIGHTS:
         towards = normalize(normals.new_tensor(direction), dim=-1)
-        shade = shade + strength * (normals @ towards).clamp(min=0)
-    return (CLAY_ALBEDO * shade)[..., None].expand(*shade.shape, 3)
+        shade = shade + strength * (normals @ towards)[..., None].clamp(min=0)
+        halfway = normalize(view + towards, dim=-1)
+        sheen = sheen + strength * (normals * halfway).sum(-1, keepdim=True).clamp(min=0) ** 24
+    relief = 1 - CREASE * hollow.clamp(0, 0.4) + RIDGE * (-hollow).clamp(0, 0.5)
+    return ((CLAY_ALBEDO * shade + CLAY_SHEEN * sheen) * relief).expand(*shade.shape[:-1], 3)
 
 
 def shade_textured(

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..geometry.mesh import face_normals, vertex_normals
+from ..geometry.mesh import face_normals, hollowness, vertex_normals
 from .attributes import Samples, sample_attributes
 from .colour import linear_from_bytes
 from .shading import Light, distant_light, shade_clay, shade_textured
@@ -106,9 +106,10 @@ def shade_hits(
     # A surface seen from behind (the inside of an open neck) is lit as it is seen.
     away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
     normals = torch.where(away[hits.face, None], -normals, normals)
-    if surface is None:
-        return shade_clay(normals), torch.ones_like(normals[:, :1])
     view = -normalize(hits.at(points, faces), dim=-1)
+    if surface is None:
+        hollow = hits.at(hollowness(points, faces)[:, None], faces)
+        return shade_clay(normals, view, hollow), torch.ones_like(hollow)
     uv = hits.at(surface.uv, surface.uv_faces)
     kind = surface.face_material[hits.face]
     colour, opacity = torch.zeros_like(normals), torch.zeros_like(normals[:, :1])

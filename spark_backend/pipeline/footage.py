@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..fit.paint import bytes_from_albedo, paint_albedo, random_paint
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar, save_avatar
 from ..protocol.job import Progress, Report
@@ -21,11 +22,10 @@ from .look import avatar_surface
 from .parallel import in_order
 from .performance import perform
 from .sheet import save_picture
-from .skin import paint_albedo, random_complexion
 from .views import posed_frames
 
-SIZE = (640, 640)
-FOCAL = 1150.0
+SIZE = (512, 512)
+FOCAL = 920.0
 RATE = 30.0
 IDENTITY_SPREAD = 0.8
 """Standard deviations of the identity coefficients: a little below 1, for faces one might meet."""
@@ -56,7 +56,8 @@ def random_person(head: HeadModel, folder: Path, seed: int) -> Avatar:
     random = np.random.default_rng(seed)
     coefficients = np.clip(IDENTITY_SPREAD * random.normal(size=len(head.identity)), -1.6, 1.6)
     avatar = head.avatar(coefficients)
-    albedo = save_picture(folder / "albedo.png", paint_albedo(avatar, random_complexion(seed)))
+    painted = bytes_from_albedo(paint_albedo(avatar, random_paint(random)))
+    albedo = save_picture(folder / "albedo.png", painted)
     avatar = replace(avatar, maps={"albedo": albedo.absolute()})
     save_avatar(folder, avatar)
     return avatar

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
-from ..render.colour import linear_from_bytes
-from ..render.surface import Material, Surface
+from ..render.surface import Material, Surface, linear_map
 
 LASH_COLOUR = (0.045, 0.028, 0.022)  # of lashes and the skin between them
 # Linear colours where there is no albedo map; the same as the Blender materials have.
@@ -20,14 +19,14 @@ PLAIN_COLOURS = {
     "teeth": (0.62, 0.55, 0.44),
     "tongue": (0.40, 0.12, 0.11),
 }
-SHINE = {"skin": (0.35, 0.45), "eye": (1.0, 0.15), "teeth": (0.6, 0.3), "tongue": (0.6, 0.35)}
+SHINE = {"skin": (0.35, 0.45), "lashes": (0.0, 0.5), "eye": (1.0, 0.15), "teeth": (0.6, 0.3), "tongue": (0.6, 0.35)}
 """Strength and roughness of the highlight."""
 
 
 def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
     """The avatar's materials for our renderer; `texture` replaces its albedo map."""
     path = texture or avatar.maps.get("albedo")
-    albedo = None if path is None else linear_from_bytes(torch.as_tensor(read_picture(path)))
+    albedo = None if path is None else linear_map(read_picture(path))
     return Surface(
         torch.as_tensor(avatar.uv).float(),
         torch.as_tensor(avatar.uv_faces).long(),
@@ -37,19 +36,25 @@ def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
 
 
 def material(name: str, albedo: torch.Tensor | None) -> Material:
-    """One material of the avatar's vocabulary; an unknown one looks like skin."""
-    if name == "lashes":
-        return Material(torch.tensor(LASH_COLOUR))
+    """One material of the avatar's vocabulary; an unknown one looks like skin.
+
+    The map's opacity is for the lashes, cards on which hairs are drawn; without it they are thin dark cards.
+    """
+    if name == "lashes" and (albedo is None or albedo.shape[-1] == 3):
+        return Material(torch.tensor(LASH_COLOUR), opacity=0.6)
     specular, roughness = SHINE.get(name, SHINE["skin"])
-    colour = torch.tensor(PLAIN_COLOURS.get(name, PLAIN_COLOURS["skin"])) if albedo is None else albedo
-    return Material(colour, specular=specular, roughness=roughness)
+    if albedo is None:
+        albedo = torch.tensor(PLAIN_COLOURS.get(name, PLAIN_COLOURS["skin"]))
+    elif name != "lashes":
+        albedo = albedo[..., :3].contiguous()
+    return Material(albedo, specular=specular, roughness=roughness)
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 sRGB of a picture file."""
+    """(H, W, 3) uint8 sRGB of a picture file, (H, W, 4) when it has opacity."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB")).copy()
+            return np.asarray(image.convert("RGBA" if "A" in image.getbands() else "RGB")).copy()
     except OSError as error:
         raise SparkError(f"{path}: not a picture that can be read; use a PNG or JPEG") from error
 

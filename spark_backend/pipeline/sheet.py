@@ -79,8 +79,9 @@ def telling_frames(take: Take, count: int) -> np.ndarray:
 
 
 def save_picture(path: Path, image: np.ndarray, quality: int = 92) -> Path:
-    """Writes (H, W, 3) uint8 sRGB as PNG or JPEG, by the file's ending."""
+    """Writes (H, W, 3) uint8 sRGB, or (H, W, 4) with opacity, as PNG or JPEG, by the file's ending."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix in (".jpg", ".jpeg") else []
-    data = cv2.imencode(path.suffix, image[..., ::-1], settings)[1].tobytes()
+    swapped = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[-1] == 4 else cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(path.suffix, swapped, settings)[1].tobytes()
     write_atomic(path, lambda file: file.write(data))
     return path

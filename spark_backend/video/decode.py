@@ -19,7 +19,15 @@ from jaxtyping import UInt8
 
 from ..protocol.errors import SparkError
 from ..protocol.storage import filesystem_errors
-from .picture import Orientation, describe_colour, orientation_of, square_width, to_rgb
+from .picture import (
+    Layout,
+    Orientation,
+    describe_colour,
+    orientation_of,
+    sparse_brightness,
+    square_width,
+    to_rgb,
+)
 
 PICTURE_FORMATS = ("image2", "_pipe", "ico")
 PICTURE_BRANDS = ("heic", "heix", "mif1", "avif")
@@ -65,6 +73,26 @@ class VideoFrame:
     """RGB, upright, square pixels."""
 
 
+@dataclass(frozen=True)
+class LazyFrame:
+    """One shown frame whose picture is made when asked for; good until the next one is taken."""
+
+    pts: float
+    coded: CodedFrame
+    layout: Layout
+    reformatter: VideoReformatter
+
+    def picture(self) -> UInt8[np.ndarray, "H W 3"]:
+        """RGB, upright, square pixels."""
+        return self.layout.orientation.upright(
+            to_rgb(self.coded, self.layout.width, self.layout.height, self.reformatter)
+        )
+
+    def thumbnail(self) -> UInt8[np.ndarray, "h w"]:
+        """A few hundred brightness samples, not upright; costs next to nothing."""
+        return sparse_brightness(self.coded)
+
+
 @dataclass
 class Tally:
     """What went wrong on the way through a file."""
@@ -103,8 +131,8 @@ def probe(path: Path) -> VideoInfo:
 
 def read_frames(path: Path, report_warning: ReportWarning) -> Iterator[VideoFrame]:
     """All shown frames in order, one at a time in memory; damage is skipped and told through `report_warning`."""
-    for _, frame in convert_frames(path, report_warning, lambda index: True):
-        yield frame
+    for frame in walk_frames(path, report_warning):
+        yield VideoFrame(frame.pts, frame.picture())
 
 
 def read_selected(path: Path, indices: Iterable[int]) -> Iterator[tuple[int, VideoFrame]]:
@@ -113,30 +141,28 @@ def read_selected(path: Path, indices: Iterable[int]) -> Iterator[tuple[int, Vid
     if not wanted:
         return
     last = max(wanted)
-    for index, frame in convert_frames(path, lambda message: None, wanted.__contains__):
-        yield index, frame
+    for index, frame in enumerate(walk_frames(path, lambda message: None)):
+        if index in wanted:
+            yield index, VideoFrame(frame.pts, frame.picture())
         if index == last:
             return
 
 
-def convert_frames(
-    path: Path, report_warning: ReportWarning, is_wanted: Callable[[int], bool]
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Position and picture of the wanted ones among all shown frames."""
+def walk_frames(path: Path, report_warning: ReportWarning) -> Iterator[LazyFrame]:
+    """All shown frames in order, for those who do not need the picture of each."""
     with open_video(path) as (container, stream):
-        tally, reformatter, layout, start, pts, index = Tally(), VideoReformatter(), None, 0.0, 0.0, -1
-        for index, (time, frame) in enumerate(shown_frames(container, stream, tally)):
+        tally, reformatter, layout, start, pts, count = Tally(), VideoReformatter(), None, 0.0, 0.0, 0
+        for time, frame in shown_frames(container, stream, tally):
             if layout is None:
-                start, orientation = time, orientation_of(frame)
-                layout = (square_width(frame, stream.sample_aspect_ratio), frame.height)
+                layout = Layout(orientation_of(frame), square_width(frame, stream.sample_aspect_ratio), frame.height)
+                start = time
             pts = time - start
-            if is_wanted(index):
-                image = orientation.upright(to_rgb(frame, *layout, reformatter))
-                yield index, VideoFrame(pts, image)
-        if index < 0:
+            count += 1
+            yield LazyFrame(pts, frame, layout, reformatter)
+        if not count:
             raise SparkError(f"{path}: holds no frame that can be decoded; record or copy it again")
         missing = duration_of(container, stream) - pts - 1 / float(stream.average_rate or 25)
-        for message in damage_report(path, tally, index + 1, pts, missing):
+        for message in damage_report(tally, count, pts, missing):
             report_warning(message)
 
 
@@ -229,20 +255,18 @@ def decoded_frames(container: InputContainer, stream: VideoStream, tally: Tally)
             return
 
 
-def damage_report(path: Path, tally: Tally, frames: int, end: float, missing: float) -> list[str]:
+def damage_report(tally: Tally, frames: int, end: float, missing: float) -> list[str]:
     """One sentence for each kind of fault."""
     messages = []
     if tally.cut or missing > max(0.5, 0.1 * end):
-        messages.append(f"{path.name}: the file ends early; kept its first {frames} frames ({end:.1f} s)")
+        messages.append(f"The file ends early; kept its first {frames} frames ({end:.1f} s)")
     if tally.undecodable or tally.damaged:
         count = tally.undecodable + tally.damaged
-        messages.append(
-            f"{path.name}: {count} damaged frames, left out or shown with faults; copy the file again if you can"
-        )
+        messages.append(f"{count} damaged frames, left out or shown with faults; copy the file again if you can")
     if tally.repeated:
-        messages.append(f"{path.name}: {tally.repeated} frames with a time that was already taken, left out")
+        messages.append(f"{tally.repeated} frames with a time that was already taken, left out")
     if tally.untimed:
-        messages.append(f"{path.name}: {tally.untimed} frames without a time, placed by the average rate")
+        messages.append(f"{tally.untimed} frames without a time, placed by the average rate")
     if tally.interlaced > frames // 2:
-        messages.append(f"{path.name}: interlaced video; deinterlace it first for steadier tracking")
+        messages.append("Interlaced video; deinterlace it first for steadier tracking")
     return messages

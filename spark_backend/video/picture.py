@@ -32,6 +32,16 @@ class Orientation:
         return (height, width) if self.quarter_turns % 2 else (width, height)
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How the frames of a stream become pictures."""
+
+    orientation: Orientation
+    width: int
+    """Of the stored picture, in square pixels."""
+    height: int
+
+
 def orientation_of(frame: CodedFrame) -> Orientation:
     """Reads the display matrix of a frame (ISO 14496-12, 8.3.2.3); rounded to quarter turns."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
@@ -83,3 +93,13 @@ def to_rgb(
         dst_color_primaries=ColorPrimaries.BT709 if high_range else None,
     )
     return converted.to_ndarray()
+
+
+def sparse_brightness(frame: CodedFrame, across: int = 32, down: int = 24) -> UInt8[np.ndarray, "h w"]:
+    """Samples of the first plane on a grid: brightness in all planar formats; enough to tell a cut."""
+    plane = frame.planes[0]
+    deep = frame.format.components[0].bits > 8
+    samples = np.frombuffer(plane, np.uint16 if deep else np.uint8).reshape(plane.height, -1)
+    width = min(samples.shape[1], frame.width)
+    grid = samples[plane.height // (2 * down) :: max(1, plane.height // down), : width : max(1, width // across)]
+    return (grid >> (frame.format.components[0].bits - 8)).astype(np.uint8) if deep else grid.copy()

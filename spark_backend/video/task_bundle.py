@@ -1,0 +1,12 @@
+"""What is inside MediaPipe's `face_landmarker.task`: a zip archive of networks."""
+
+import io
+import zipfile
+
+DETECTOR = "face_detector.tflite"
+
+
+def bundle_member(bundle: bytes, name: str) -> bytes:
+    """One file of the bundle."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return archive.read(name)

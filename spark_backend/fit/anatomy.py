@@ -8,8 +8,32 @@ from jaxtyping import Float
 from ..protocol.avatar import Avatar
 
 BROW_EXPRESSIONS = ("browInnerUp", "browOuterUp", "browDown")
-BROW_REACH = (0.20, 0.90)
+BROW_REACH = (0.19, 0.94)
 """Inner and outer end of a brow, sideways from the median plane, in distances between the eyeballs' centres."""
+
+
+@dataclass(frozen=True)
+class LipBorder:
+    """Where lips end and skin begins, as seen from the front; the same on both sides."""
+
+    half_width: float
+    """Metres from the median plane to the mouth's corner."""
+    corner: float
+    """Height of the corners, metres."""
+    upper: tuple[float, float]
+    lower: tuple[float, float]
+    """Height of the border over (under) the corners in the middle, metres, and how full it is towards the corners."""
+
+    def heights(self, across: Float[np.ndarray, "N"]) -> tuple[np.ndarray, np.ndarray]:
+        """Upper and lower border (metres) at a distance from the median plane, in half widths; a cupid's bow above."""
+        t = across.clip(0, 1)
+        bow = 0.10 * self.upper[0] * (np.exp(-(((t - 0.20) / 0.13) ** 2)) - np.exp(-((t / 0.10) ** 2)))
+        return self.corner + arch(t, self.upper) + bow, self.corner - arch(t, self.lower)
+
+
+def arch(t: np.ndarray, shape: tuple[float, float]) -> np.ndarray:
+    """`shape[0]` high at 0, nothing at 1."""
+    return shape[0] * (1 - t**2) * (1 + shape[1] * t**2)
 
 
 @dataclass(frozen=True)
@@ -24,6 +48,7 @@ class Anatomy:
     """The middle line of each brow on the skin, from its inner to its outer end."""
     lips: Float[np.ndarray, "2 3"]
     """Lowest and highest corner of the lips' bounding box."""
+    lip_border: LipBorder
     nose_tip: Float[np.ndarray, "3"]
     nose_base: float
     """Height of the lower end of the nose."""
@@ -57,12 +82,33 @@ def read_anatomy(avatar: Avatar) -> Anatomy:
         interocular=interocular,
         brows=np.stack([brow_line(avatar, eyes, side) for side in (1, -1)]),
         lips=lips,
+        lip_border=lip_border(points[regions["lips"]], eyes[:, 0].mean()),
         nose_tip=foremost(between, eyes.mean(0)),
         nose_base=float(nose[:, 2].min()) if len(nose) else float(lips[1, 2]),
         chin=foremost(below, lips.mean(0)),
         ears=np.stack([box(ear) if len(ear) else np.tile(eyes.mean(0), (2, 1)) for ear in ears]),
         crown=points[points[:, 2].argmax()],
     )
+
+
+def lip_border(lips: Float[np.ndarray, "N 3"], middle: float) -> LipBorder:
+    """Smooth curves through the outermost of the lips' vertices."""
+    across = np.abs(lips[:, 0] - middle)
+    half_width = float(across.max())
+    corner = float(np.median(lips[across > 0.93 * half_width, 2]))
+    t = across / half_width
+    shapes = [envelope(t, side * (lips[:, 2] - corner)) for side in (1, -1)]
+    return LipBorder(half_width, corner, shapes[0], shapes[1])
+
+
+def envelope(t: Float[np.ndarray, "N"], height: Float[np.ndarray, "N"]) -> tuple[float, float]:
+    """Shape of the arch along the highest points: least squares in which points below hardly count."""
+    basis = np.stack([1 - t**2, (1 - t**2) * t**2], 1)
+    weight = np.ones(len(t))
+    for _ in range(30):
+        high, full = np.linalg.lstsq(basis * weight[:, None], height * weight, rcond=None)[0]
+        weight = np.where(height > basis @ (high, full), 1.0, 0.1)
+    return float(high), float(np.clip(full / max(high, 1e-6), -0.5, 1.5))
 
 
 def box(points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "2 3"]:
@@ -93,6 +139,8 @@ def brow_line(avatar: Avatar, eyes: Float[np.ndarray, "2 3"], side: int, count: 
     kernel = weight * np.exp(-(((across[near] - position[:, None]) / 0.08) ** 2))
     kernel /= kernel.sum(1, keepdims=True)
     height = np.polynomial.Polynomial.fit(position, kernel @ points[near, 2], 2)(position)
+    # Brows taper downwards where the muscle's pull fades out sideways.
+    height -= 0.05 * unit * np.clip((position - 0.70) / 0.24, 0, 1) ** 2
     # The skin's depth at that height, from the vertices around.
     x = eyes[:, 0].mean() + side * position * unit
     gap = np.hypot(points[near, 0] - x[:, None], points[near, 2] - height[:, None])

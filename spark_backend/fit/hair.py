@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from .anatomy import Anatomy
@@ -13,18 +13,26 @@ BROW_HALF_WIDTH = 0.0052
 """Metres, at its widest, for a person whose eyeballs' centres are 60 mm apart."""
 # Relative half width and density of a brow from its inner to its outer end.
 BROW_SHAPE = ((0.0, 0.08, 0.25, 0.5, 0.7, 0.9, 1.0), (0.55, 0.85, 1.0, 0.88, 0.66, 0.34, 0.10))
-BROW_DENSITY = ((0.0, 0.06, 0.2, 0.6, 0.9, 1.0), (0.25, 0.6, 0.95, 1.0, 0.85, 0.4))
+BROW_DENSITY = ((0.0, 0.06, 0.2, 0.6, 0.9, 1.0), (0.3, 0.65, 0.95, 1.0, 0.9, 0.5))
+LASH_SPAN = 1.45
+"""Radians from the middle of the eye to where the drawing of its lashes ends."""
 PATCH = (512, 128)
 """Pixels along and across the drawing of a brow; half its height is twice the brow's half width."""
 
 
-def brow_cover(points: Float[np.ndarray, "N 3"], anatomy: Anatomy, width: float, seed: int) -> Float[np.ndarray, "N"]:
-    """How much of the skin under a point is hidden by hairs of a brow, 0 to 1."""
+def brow_cover(
+    points: Float[np.ndarray, "N 3"], anatomy: Anatomy, width: float, spacing: float, seed: int
+) -> Float[np.ndarray, "N"]:
+    """How much of the skin under a point is hidden by hairs of a brow, 0 to 1; `spacing` is the texels' in metres."""
     cover = np.zeros(len(points), np.float32)
     half = BROW_HALF_WIDTH * anatomy.unit * width
     for side in (0, 1):
         along, across, near = brow_coordinates(points, anatomy.brows[side], 2 * half)
         patch = draw_brow(np.random.default_rng(seed + 100 + side))
+        # A drawing finer than the texels would come out as grain.
+        length = np.linalg.norm(np.diff(anatomy.brows[side], axis=0), axis=1).sum()
+        blur = 0.4 * spacing * np.array([PATCH[1] / (4 * half), PATCH[0] / (1.12 * length)])
+        patch = gaussian_filter(patch, blur)
         column = np.clip(along, -0.06, 1.06) * PATCH[0] / 1.12 + 0.06 / 1.12 * PATCH[0]
         row = (across / (2 * half) + 1) / 2 * PATCH[1]
         sampled = map_coordinates(patch, np.stack([row, column]) - 0.5, order=1, mode="constant")
@@ -48,7 +56,7 @@ def brow_coordinates(
     return fine[nearest[near]], above * distance[near], near
 
 
-def draw_brow(random: np.random.Generator, hairs: int = 420) -> Float[np.ndarray, "H W"]:
+def draw_brow(random: np.random.Generator, hairs: int = 560) -> Float[np.ndarray, "H W"]:
     """A brow hair by hair: rising at its inner end, lying down along it further out, converging on the middle line."""
     width, height = PATCH
     scale = 4
@@ -69,20 +77,45 @@ def draw_brow(random: np.random.Generator, hairs: int = 420) -> Float[np.ndarray
         layer = random.uniform(0.55, 1.0)
         cv2.polylines(drawing, [np.round(path * 16).astype(np.int32)], False, layer, 3, cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(drawing, (0, 0), 9)
-    both = np.clip(0.62 * drawing + 0.75 * soft, 0, 1)
+    both = np.clip(0.75 * drawing + 0.85 * soft, 0, 1)
     return cv2.resize(both, PATCH, interpolation=cv2.INTER_AREA)
 
 
 def lash_cover(points: Float[np.ndarray, "N 3"], anatomy: Anatomy, seed: int) -> Float[np.ndarray, "N"]:
-    """Opacity of the lashes: strands that leave the lid's edge and thin out."""
+    """Opacity of the lashes: tapering strands in small tufts that leave the lid's edge; weaker on the lower lid."""
     side = np.where(points[:, 0] > anatomy.eyes[:, 0].mean(), 0, 1)
     offset = points - anatomy.eyes[side]
-    # Lashes leave the lid forwards, away from the eyeball: their tips are furthest from its centre.
-    distance = np.linalg.norm(offset, axis=1)
-    low, high = np.quantile(distance, (0.02, 0.98)) if len(distance) else (0.0, 1.0)
-    out = np.clip((distance - low) / max(high - low, 1e-6), 0, 1)
-    strand = noise(np.stack([np.arctan2(offset[:, 0], -offset[:, 1]), 0 * out, 0 * out], 1), 0.045, seed + 80)
-    return np.clip(ramp(out + 0.55 * strand, 1.05, 0.1), 0, 0.95).astype(np.float32)
+    upper = offset[:, 2] > 0
+    opacity = np.zeros(len(points), np.float32)
+    for number, (lid, hairs, reach) in enumerate(((upper, 95, 1.0), (~upper, 55, 0.62))):
+        if not lid.any():
+            continue
+        # The lash's tip is further from the eyeball's centre than its root.
+        distance = np.linalg.norm(offset[lid], axis=1)
+        low, high = np.quantile(distance, (0.005, 0.995))
+        out = (distance - low) / max(high - low, 1e-6)
+        angle = np.arctan2(np.sign(points[lid, 0] - anatomy.eyes[:, 0].mean()) * offset[lid, 0], -offset[lid, 1])
+        drawing = draw_lashes(np.random.default_rng(seed + 80 + number), hairs, reach)
+        column = (angle / LASH_SPAN + 1) / 2 * drawing.shape[1]
+        opacity[lid] = map_coordinates(drawing, np.stack([out * drawing.shape[0], column]) - 0.5, order=1)
+    return opacity.clip(0, 1)
+
+
+def draw_lashes(random: np.random.Generator, hairs: int, reach: float) -> Float[np.ndarray, "H W"]:
+    """Opacity by the way from root to tip (down) and by the angle about the eye (across), the outer corner right."""
+    drawing = np.zeros((256, 1024), np.float32)
+    for start in np.linspace(40, 984, hairs) + random.normal(size=hairs) * 4:
+        # Towards the corners lashes lean away from the middle; neighbours lean together.
+        lean = (start - 512) / 512 * 60 + 14 * np.sin(start / 17 + random.normal() * 0.5) + random.normal() * 5
+        length = reach * random.uniform(0.7, 1.0) * 250
+        t = np.linspace(0, 1, 8)
+        path = np.stack([start + lean * t**1.4, length * t], 1)
+        for k in range(7):
+            width = 5 if t[k] < 0.35 else 4 if t[k] < 0.65 else 2
+            ends = np.round(path[k : k + 2] * 16).astype(np.int32)
+            cv2.polylines(drawing, [ends], False, float(0.95 - 0.35 * t[k]), width, cv2.LINE_AA, 4)
+    root = np.exp(-np.arange(256) / (9 * reach))[:, None] * 0.8  # the lash line itself
+    return cv2.GaussianBlur(np.maximum(drawing, root.astype(np.float32)), (0, 0), 1.2)
 
 
 def beard_cover(
@@ -118,22 +151,15 @@ def hairline_height(azimuth: Float[np.ndarray, "N"], anatomy: Anatomy) -> Float[
     back (pi): the forehead, the corner at the temple, the sideburn, over the ear, down to the nape."""
     unit = anatomy.unit
     brow = anatomy.brows[:, :, 2].mean()
-    top = brow + 0.92 * (brow - anatomy.nose_base)
+    top = brow + 0.80 * (brow - anatomy.nose_base)
     ear_low, ear_high = anatomy.ears[:, 0, 2].mean(), anatomy.ears[:, 1, 2].mean()
     ear = 0.5 * (ear_low + ear_high)
-    degrees = np.array([0, 18, 32, 45, 56, 64, 74, 82, 90, 104, 120, 150, 180])
+    degrees = np.array([0, 20, 33, 44, 53, 60, 67, 74, 84, 92, 104, 120, 150, 180])
     heights = np.array(
         [
-            *(
-                top,
-                top + 0.002 * unit,
-                top + 0.004 * unit,
-                top - 0.010 * unit,
-                brow + 0.016 * unit,
-                brow - 0.002 * unit,
-            ),
-            *(ear + 0.006 * unit, ear + 0.002 * unit, ear + 0.012 * unit, ear, ear_low, ear_low - 0.022 * unit),
-            ear_low - 0.026 * unit,
+            *(top, top + 0.001 * unit, top + 0.004 * unit, top - 0.001 * unit, brow + 0.022 * unit),
+            *(brow + 0.006 * unit, brow - 0.008 * unit, ear + 0.004 * unit, ear - 0.001 * unit, ear + 0.012 * unit),
+            *(ear, ear_low, ear_low - 0.022 * unit, ear_low - 0.026 * unit),
         ]
     )
     return np.interp(np.degrees(np.abs(azimuth)), degrees, heights)
@@ -150,11 +176,12 @@ def scalp_cover(
 ) -> Float[np.ndarray, "N"]:
     """How much of the skin the scalp's hair hides; soft and uneven along the hairline."""
     unit = anatomy.unit
-    ragged = 0.0045 * unit * fractal(points, 0.005 * unit, seed + 90) + 0.002 * unit * noise(
-        points * (1, 1, 0.25), 0.0014 * unit, seed + 94
-    )
-    above = points[:, 2] - hairline_height(head_azimuth(points, anatomy), anatomy) + ragged
-    growth = ramp(above, -0.004 * unit, 0.013 * unit)
+    # Heights change slowly along the flat top of the head; the slope turns them into a way along the skin.
+    above = points[:, 2] - hairline_height(head_azimuth(points, anatomy), anatomy)
+    above /= masks["slope"].clip(0.3, 1)
+    ragged = 0.0035 * fractal(points, 0.006 * unit, seed + 90) + 0.003 * noise(points, 0.0016 * unit, seed + 94)
+    above += ragged * unit
+    growth = ramp(above, -0.006 * unit, 0.014 * unit)
     return growth * (1 - ramp(masks["ears"], 0.05, 0.5)) * 0.97
 
 

@@ -10,9 +10,9 @@ IRIS_RADIUS = 0.093
 """In distances between the eyeballs' centres: 5.9 mm of 63 in a grown person, whose size hardly varies."""
 PUPIL = 0.38
 """Radius of the pupil in radii of the iris, in a lit room."""
-SCLERA = (0.66, 0.60, 0.56)
+SCLERA = (0.58, 0.52, 0.48)
 LIMBUS = (0.016, 0.013, 0.012)
-TEETH = (0.62, 0.54, 0.42)
+TEETH = (0.50, 0.43, 0.33)
 GUM = (0.38, 0.12, 0.11)
 TONGUE = (0.36, 0.115, 0.105)
 
@@ -43,7 +43,11 @@ def paint_eyes(
     colour = mix(colour, base, ramp(distance, 1.07, 0.97))
     ring = np.exp(-(((distance - 0.985) / 0.075) ** 2))
     colour = mix(colour, np.array(LIMBUS) + 0.25 * np.array(iris), 0.55 * ring)
-    return mix(colour, np.full(3, 0.004), ramp(distance, PUPIL * 1.06, PUPIL * 0.94))
+    colour = mix(colour, np.full(3, 0.004), ramp(distance, PUPIL * 1.06, PUPIL * 0.94))
+    # The lids shade the eyeball; painted, because it makes an eye sit in its socket under any light.
+    side = np.where(points[:, 0] > anatomy.eyes[:, 0].mean(), 0, 1)
+    height = (points[:, 2] - anatomy.eyes[side, 2]) / (IRIS_RADIUS * anatomy.interocular)
+    return colour * (1 - 0.5 * ramp(height, 0.45, 1.5) - 0.2 * ramp(height, -0.7, -1.6))[:, None]
 
 
 def sclera(

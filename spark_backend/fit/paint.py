@@ -31,7 +31,7 @@ HAIR_COLOURS: tuple[Colour, ...] = (
 )
 IRIS_COLOURS: tuple[Colour, ...] = (
     *((0.040, 0.018, 0.008), (0.085, 0.040, 0.014), (0.12, 0.075, 0.028)),
-    *((0.075, 0.105, 0.045), (0.085, 0.135, 0.19), (0.14, 0.165, 0.175)),
+    *((0.080, 0.088, 0.042), (0.080, 0.120, 0.155), (0.13, 0.150, 0.155)),
 )
 MOUTH: Colour = (0.16, 0.035, 0.032)
 """The inside of the cheeks and the palate."""
@@ -113,6 +113,7 @@ def paint_albedo(avatar: Avatar, paint: Paint, size: int = 1024) -> Float[np.nda
 def paint_texels(avatar: Avatar, paint: Paint, texels: TexelMap) -> Float[np.ndarray, "N 4"]:
     """Linear colour and opacity of each texel."""
     anatomy = read_anatomy(avatar)
+    spacing = texel_spacing(avatar, texels)
     points = texels.at(avatar.neutral, avatar.faces)
     material = avatar.face_material[texels.face]
     result = np.ones((len(points), 4), np.float32)
@@ -131,32 +132,51 @@ def paint_texels(avatar: Avatar, paint: Paint, texels: TexelMap) -> Float[np.nda
             result[here, :3] = np.array(paint.hair) * 0.5
             result[here, 3] = lash_cover(points[here], anatomy, paint.seed)
         else:
-            result[here, :3] = paint_skin(avatar, anatomy, paint, skin_masks(avatar, texels, here), points[here])
+            result[here, :3] = paint_skin(
+                avatar, anatomy, paint, skin_masks(avatar, texels, here), points[here], spacing
+            )
     return result
 
 
+def texel_spacing(avatar: Avatar, texels: TexelMap) -> float:
+    """Metres between neighbouring texels on the face, the median."""
+    face = texels.face[avatar.regions["face"][avatar.faces[texels.face]].all(1)]
+    triangles = np.unique(face) if len(face) else np.unique(texels.face)
+    a, b, c = np.moveaxis(avatar.neutral[avatar.faces[triangles]], 1, 0)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    u, v, w = np.moveaxis(avatar.uv[avatar.uv_faces[triangles]], 1, 0)
+    covered = np.abs(np.cross(v - u, w - u))
+    return float(np.median(np.sqrt(area / covered.clip(1e-12)))) / texels.size
+
+
 def skin_masks(avatar: Avatar, texels: TexelMap, here: np.ndarray) -> dict[str, np.ndarray]:
-    """(N,) soft region masks and `sky`, the part of the sky that is seen, at the skin's texels."""
+    """(N,) at the skin's texels: soft region masks, `sky` (the part of the sky that is seen), `slope` (1 on a wall)."""
     names = list(avatar.regions)
-    sky = look_around(avatar.neutral, avatar.faces).sky()
-    columns = np.stack([*(avatar.regions[name] for name in names), sky], 1)
+    around = look_around(avatar.neutral, avatar.faces)
+    slope = np.hypot(around.normals[:, 0], around.normals[:, 1])
+    columns = np.stack([*(avatar.regions[name] for name in names), around.sky(), slope], 1)
     values = texels.at(columns, avatar.faces)[here]
-    return dict(zip([*names, "sky"], values.T, strict=True))
+    return dict(zip([*names, "sky", "slope"], values.T, strict=True))
 
 
 def paint_skin(
-    avatar: Avatar, anatomy: Anatomy, paint: Paint, masks: dict[str, np.ndarray], points: Float[np.ndarray, "N 3"]
+    avatar: Avatar,
+    anatomy: Anatomy,
+    paint: Paint,
+    masks: dict[str, np.ndarray],
+    points: Float[np.ndarray, "N 3"],
+    spacing: float,
 ) -> Float[np.ndarray, "N 3"]:
     """Skin, lips, the inside of the mouth, brows, beard and short hair."""
     colour = bare_skin(anatomy, paint, masks, points)
-    lips = np.array(paint.lips) * (1 + 0.10 * noise(points * (4, 1, 1), 0.0016, paint.seed + 20)[:, None])
-    colour = mix(colour, lips, 0.92 * ramp(masks["lips"] + 0.1 * noise(points, 0.003, paint.seed + 21), 0.2, 0.8))
+    lips = np.array(paint.lips) * (1 + 0.12 * noise(points * (4, 1, 1), 0.0016, paint.seed + 20)[:, None])
+    colour = mix(colour, lips, 0.9 * lip_cover(points, anatomy))
     hair = np.array(paint.hair)
     beard = paint.stubble * beard_cover(points, anatomy, masks, paint.seed)
     colour = mix(colour, hair * 0.9 + 0.06 * np.array(paint.skin), 0.5 * beard)
     scalp = paint.scalp_hair * scalp_cover(points, anatomy, masks, paint.seed)
     colour = mix(colour, hair * scalp_strands(points, anatomy, paint.seed)[:, None], scalp)
-    brows = brow_cover(points, anatomy, paint.brow_width, paint.seed)
+    brows = brow_cover(points, anatomy, paint.brow_width, spacing, paint.seed)
     colour = mix(colour, hair * 0.9, paint.brow_density * brows)
     inside = ramp(masks["mouth_interior"], 0.3, 0.9)
     colour = mix(colour, np.array(MOUTH), inside)
@@ -182,6 +202,15 @@ def bare_skin(
         spots = ramp(noise(points, 0.0028 * unit, seed + 13), 0.45, 0.75) * flush(anatomy, masks, points)
         colour *= 1 - paint.freckles * spots[:, None] * np.array([0.28, 0.42, 0.5])
     return colour
+
+
+def lip_cover(points: Float[np.ndarray, "N 3"], anatomy: Anatomy) -> Float[np.ndarray, "N"]:
+    """How red the skin is as a lip, soft along its border."""
+    across = np.abs(points[:, 0] - anatomy.eyes[:, 0].mean()) / anatomy.lip_border.half_width
+    upper, lower = anatomy.lip_border.heights(across)
+    inside = np.minimum(upper - points[:, 2], points[:, 2] - lower)
+    front = points[:, 1] < anatomy.lips[1, 1] + 0.012 * anatomy.unit
+    return ramp(inside, -0.0007 * anatomy.unit, 0.0013 * anatomy.unit) * front * (across < 1.02)
 
 
 def flush(anatomy: Anatomy, masks: dict[str, np.ndarray], points: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N"]:

@@ -1,6 +1,7 @@
 """The texture map seen from the surface: which triangle lies under each texel, and pictures made from texel values.
 
-Row 0 of a map is its top; the texel of row r and column c has its centre at u = (c + 0.5) / size, v = 1 - (r + 0.5) / size.
+Row 0 of a map is its top: the texel of row r and column c has its centre at u = (c + 0.5) / size and
+v = 1 - (r + 0.5) / size.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class TexelMap:
     """Triangle under the centre."""
     bary: Float[np.ndarray, "N 3"]
     nearest: Int[np.ndarray, "S S"]
-    """Row of these arrays for every texel of the map: its own on an island, that of the nearest island's texel outside."""
+    """For every texel of the map the row of these arrays: its own on an island, outside that of the nearest one."""
 
     def at(self, values: Num[np.ndarray, "V C"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "N C"]:
         """Values of the triangles' corners, interpolated; `faces` are those the map was made with, or row for row."""
@@ -35,7 +36,7 @@ class TexelMap:
         return sum(values[corner[:, k]].astype(np.float32) * self.bary[:, k, None] for k in range(3))
 
     def picture(self, values: Num[np.ndarray, "N *C"]) -> Num[np.ndarray, "S S *C"]:
-        """The whole map; between the islands the nearest colour goes on, so that filtering never mixes background in."""
+        """The whole map; between the islands the nearest colour goes on, so that filtering mixes no background in."""
         return values[self.nearest]
 
     def chosen(self, keep: Bool[np.ndarray, "N"]) -> "TexelMap":

@@ -27,7 +27,7 @@ def json_lines() -> Iterator[job.Report]:
     real = os.dup(1)
     os.dup2(2, 1)
     try:
-        with open(real, "w", encoding="utf-8", closefd=False) as stream:
+        with open(real, "w", encoding="utf-8", closefd=False) as stream, contextlib.redirect_stdout(sys.stderr):
             yield lambda event: print_line(stream, event)
     finally:
         sys.stdout.flush()
@@ -50,7 +50,7 @@ def progress_bar(console: Console) -> Iterator[job.Report]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Starting", total=1.0)
         yield bar_report(bar, task)
 

@@ -115,7 +115,7 @@ def open_sound(output: av.container.OutputContainer, source: Path):
     origin = (video.start_time or 0) * video.time_base
     if sound.codec_context.name in COPIED_SOUND:
         return container, copied_packets(container, sound, output.add_stream_from_template(sound), origin)
-    encoder = output.add_stream("aac", rate=sound.codec_context.sample_rate)
+    encoder = output.add_stream("aac", rate=sound.codec_context.sample_rate, layout=sound.codec_context.layout.name)
     return container, encoded_packets(container, sound, encoder, origin)
 
 

@@ -56,13 +56,13 @@ def distant_light(
     direction: tuple[float, float, float], colour: tuple[float, float, float], ambient: tuple[float, float, float]
 ) -> Light:
     """One directional light of `colour` plus an even one, cut at degree 2 (Ramamoorthi and Hanrahan 2001)."""
-    towards = normalize(torch.tensor(direction), dim=-1)
+    towards = normalize(torch.tensor(direction, dtype=torch.float32), dim=-1)
     lobe = torch.tensor([1.0] + [2 / 3] * 3 + [1 / 4] * 5)  # the clamped cosine's zonal factors, over pi
     directional = lobe * spherical_harmonics(towards)
     # An even light has only the first coefficient; its value is 0.2821 of it.
     even = torch.eye(9)[0] / 0.28209479
-    strength = torch.tensor(colour)
-    harmonics = math.pi * directional[:, None] * strength + even[:, None] * torch.tensor(ambient)
+    strength = torch.tensor(colour, dtype=torch.float32)
+    harmonics = math.pi * directional[:, None] * strength + even[:, None] * torch.tensor(ambient, dtype=torch.float32)
     return Light(harmonics, towards, strength)
 
 

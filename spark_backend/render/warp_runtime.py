@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -10,19 +11,22 @@ import torch
 import warp as wp
 from torch import Tensor
 
+STARTING = threading.Lock()
+
 
 def launch(kernel: Any, threads: int | tuple[int, ...], arguments: Sequence[Any], device: torch.device) -> None:
-    """Runs a kernel on the device of its tensors, which come as `array(tensor)`; on CUDA in torch's current stream."""
-    if device.type != "cuda":
-        wp.launch(kernel, threads, list(arguments), device="cpu")
-        return
-    stream = wp.stream_from_torch(torch.cuda.current_stream(device))
+    """Runs a kernel on the device of its tensors, which come as `array(tensor)`; on CUDA in torch's current stream.
+
+    The first launch compiles the kernel or loads it from Warp's cache folder.
+    """
+    stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
     wp.launch(kernel, threads, list(arguments), device=wp.device_from_torch(device), stream=stream)
 
 
 def array(tensor: Tensor, dtype: Any = None) -> Any:
     """A Warp array over the memory of a contiguous tensor; `dtype` groups the last dimension (`wp.vec3`)."""
-    start_quietly()
+    with STARTING:
+        start_quietly()
     return wp.from_torch(tensor, dtype=dtype, requires_grad=False)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from spark_backend import __version__
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.launch import environment_python
 
@@ -58,12 +59,15 @@ def find_backend(chosen: str) -> Backend:
     return Backend(None, "missing", "No backend found; choose its environment")
 
 
-def describe_check(result: Mapping[str, Any]) -> str:
-    """One line about a backend from the result of its `doctor`."""
-    version = result.get("version") or result.get("spark")
-    device = result.get("device")
-    parts = [f"SPARK {version}" if version else "", str(device) if device else ""]
-    return "Ready: " + ", ".join(part for part in parts if part) if any(parts) else "Ready"
+def describe_check(result: Mapping[str, Any]) -> tuple[str, str]:
+    """Status and line about a backend, from the result of its `doctor`."""
+    if not result.get("ready", True):
+        faults = [check for check in result.get("checks", ()) if check.get("state") != "ok"]
+        first = f": {faults[0].get('what')}, {faults[0].get('detail')}" if faults else ""
+        return "broken", f"Not ready{first}"
+    version, device = result.get("spark", ""), str(result.get("device") or "")
+    differs = "" if version == __version__ else f"the add-on is {__version__}, update the older one"
+    return "ready", "Ready: " + ", ".join(part for part in (f"SPARK {version}", device, differs) if part)
 
 
 def describe_failure(python: Path | None, message: str) -> str:

@@ -57,10 +57,10 @@ def note_check(state: JobState) -> None:
     """What the check has found, in the backend's row."""
     session = runtime.session()
     if state.status == "done":
-        session.set_backend(replace(session.backend, status="ready", message=describe_check(state.result)))
+        status, message = describe_check(state.result)
     else:
-        message = describe_failure(session.backend.python, state.message)
-        session.set_backend(replace(session.backend, status="broken", message=message))
+        status, message = "broken", describe_failure(session.backend.python, state.message)
+    session.set_backend(replace(session.backend, status=status, message=message))
 
 
 def receive_capture(state: JobState) -> None:

@@ -34,7 +34,8 @@ class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
         if session.backend.python is None:
             raise SparkError(session.backend.message)
         try:
-            session.start(CHECK, session.backend.python, job_parent(), Job("doctor"))
+            options = {"blender": bpy.app.binary_path or None}  # for its headless exports, this Blender will do
+            session.start(CHECK, session.backend.python, job_parent(), Job("doctor", options))
         except SparkError as error:
             session.set_backend(replace(session.backend, status="broken", message=str(error)))
             raise

@@ -2,25 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
-from toy_avatar import toy_avatar, toy_take, with_maps
+from stand_in import CHECKOUT, HERE, build_zip, make_environments
 
-from spark_backend.protocol.avatar import save_avatar
 from spark_backend.protocol.names import ARKIT_52
-from spark_backend.protocol.take import load_take, save_take
+from spark_backend.protocol.take import load_take
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent / "addon"
 pytestmark = pytest.mark.blender
 
 
@@ -38,46 +31,13 @@ PYTHONS = blender_pythons()
 @pytest.fixture(scope="module")
 def addon_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip, freshly built."""
-    output = tmp_path_factory.mktemp("dist")
-    subprocess.run((sys.executable, CHECKOUT / "build_addon.py", "--output", output), check=True, capture_output=True)
-    return next(output.glob("*.zip"))
+    return build_zip(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A backend environment whose package is the stand-in, one without the package, and a folder that is none."""
-    folder = tmp_path_factory.mktemp("environments")
-    empty, full = make_environment(folder / "empty"), make_environment(folder / "full")
-    package = full / "spark_backend"
-    shutil.copytree(CHECKOUT / "spark_backend" / "protocol", package / "protocol")
-    (package / "pipeline").mkdir()
-    for source in ("__init__.py", "pipeline/__init__.py", "pipeline/jobs.py"):
-        shutil.copy(CHECKOUT / "spark_backend" / source, package / source)
-    shutil.copy(HERE / "stand_in_backend.py", package / "__main__.py")
-    save_avatar(package / "avatar", with_maps(toy_avatar(), package / "avatar"))
-    source = {"path": str(write_video(package / "plate.mp4", toy_take().pts)), "clip": "plate"}
-    save_take(package / "take.npz", replace(toy_take(), source=source))
-    (full / "numpy.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    assert empty.exists()
-    return {"none": str(folder), "empty": str(folder / "empty"), "full": str(folder / "full")}
-
-
-def write_video(path: Path, times: np.ndarray) -> Path:
-    """A grey clip of 640 by 480 at 30 frames a second."""
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("mpeg4", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for _ in times:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((480, 640, 3), 90, np.uint8))))
-        file.mux(stream.encode())
-    return path
-
-
-def make_environment(folder: Path) -> Path:
-    """An environment without pip; gives its folder for packages."""
-    subprocess.run((sys.executable, "-m", "venv", "--without-pip", folder), check=True)
-    names = {"base": str(folder), "platbase": str(folder), "installed_base": str(folder)}
-    return Path(sysconfig.get_path("purelib", "venv", names))
+    """Backend environments by name."""
+    return make_environments(tmp_path_factory.mktemp("environments"))
 
 
 @pytest.fixture(scope="module", params=PYTHONS or [None], ids=lambda path: path.parts[-3] if path else "none")
@@ -131,6 +91,7 @@ def test_backend_row_tells_what_it_knows(seen) -> None:
     assert "no Python there" in backend["none checked"][-1]
     assert any("SPARK is not installed there" in line for line in backend["empty checked"])
     assert "[Open Log]" in backend["empty checked"]
+    assert "Not ready: torch, install it with pip" in backend["half checked"]
     assert backend["full chosen"][-1] == "Not checked yet"
     assert backend["full checking"][-1] == "Checking"
     assert backend["full checked"][-1] == "Ready: SPARK 0.1.0, CPU"

@@ -17,7 +17,9 @@ HERE = Path(__file__).parent
 
 def doctor(options, report):
     report(Progress("Looking", 0.5))
-    return {"version": "0.1.0", "device": "CPU"}
+    ready = not (HERE / "half").exists()
+    missing = {"what": "torch", "state": "missing", "detail": "install it with pip"}
+    return {"spark": "0.1.0", "device": "CPU", "ready": ready, "checks": [] if ready else [missing]}
 
 
 def capture(options, report):

@@ -115,7 +115,8 @@ def open_sound(output: av.container.OutputContainer, source: Path):
     origin = (video.start_time or 0) * video.time_base
     if sound.codec_context.name in COPIED_SOUND:
         return container, copied_packets(container, sound, output.add_stream_from_template(sound), origin)
-    encoder = output.add_stream("aac", rate=sound.codec_context.sample_rate, layout=sound.codec_context.layout.name)
+    layout = "mono" if sound.codec_context.channels == 1 else "stereo"
+    encoder = output.add_stream("aac", rate=sound.codec_context.sample_rate, layout=layout)
     return container, encoded_packets(container, sound, encoder, origin)
 
 
@@ -134,7 +135,7 @@ def copied_packets(container, sound, stream, origin: Fraction) -> Iterator[av.Pa
 
 def encoded_packets(container, sound, stream, origin: Fraction) -> Iterator[av.Packet]:
     """The source's sound encoded anew."""
-    resampler = av.AudioResampler("fltp", stream.codec_context.layout, stream.codec_context.sample_rate)
+    resampler = av.AudioResampler("fltp", stream.layout, stream.sample_rate)
     with contextlib.suppress(av.FFmpegError):  # a damaged source: the sound ends here
         for frame in container.decode(sound):
             if frame.pts is None or frame.pts * frame.time_base < origin:
@@ -142,4 +143,4 @@ def encoded_packets(container, sound, stream, origin: Fraction) -> Iterator[av.P
             frame.pts -= round(origin / frame.time_base)
             for resampled in resampler.resample(frame):
                 yield from stream.encode(resampled)
-    yield from stream.encode()
+        yield from stream.encode()

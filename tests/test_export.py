@@ -186,9 +186,11 @@ def test_commands_of_python_and_application():
     assert application.command(Path("s.py"), "r.json")[-4:] == ["--python", "s.py", "--", "r.json"]
 
 
-def test_the_childs_environment_hides_the_backends_packages(monkeypatch: pytest.MonkeyPatch):
+def test_the_childs_environment_hides_the_backends_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", "somewhere")
-    assert "PYTHONPATH" not in BlenderProgram(Path("python"), "").environment()
+    environment = BlenderProgram(Path("python"), "").environment(tmp_path)
+    assert "PYTHONPATH" not in environment
+    assert environment["TMPDIR"] == str(tmp_path)
 
 
 def test_describe_tells_of_a_python_without_bpy(tmp_path: Path):

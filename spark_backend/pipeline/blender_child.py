@@ -35,7 +35,7 @@ def run_blender_script(
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=program.environment(),
+                env=program.environment(folder),
                 cwd=folder,
             )
             follow(child, log, outputs, report)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,14 @@ class BlenderProgram:
             return [str(self.path), "-I", "-u", str(script), argument]
         return [str(self.path), "--background", "--factory-startup", "--python", str(script), "--", argument]
 
-    def environment(self) -> dict[str, str]:
-        """The child's environment: without anything that would put the backend's packages into it."""
+    def environment(self, scratch: Path) -> dict[str, str]:
+        """The child's environment: without anything that would put the backend's packages into it.
+
+        Blender's own temporary files go to `scratch`, because a child that ends at once leaves them behind.
+        """
         hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-        return {name: value for name, value in os.environ.items() if name not in hidden}
+        kept = {name: value for name, value in os.environ.items() if name not in hidden}
+        return kept | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
 
 
 def find_blender(explicit: Path | None = None) -> BlenderProgram:
@@ -140,9 +145,11 @@ def describe(explicit: Path | None = None, timeout: float = 60.0) -> BlenderStat
         script = "import os, bpy; print('Blender', bpy.app.version_string, flush=True); os._exit(0)"
         command = [str(program.path), "-I", "-c", script]
     try:
-        output = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=program.environment(), check=False
-        )
+        with tempfile.TemporaryDirectory(prefix="spark-") as scratch:
+            environment = program.environment(Path(scratch))
+            output = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         return BlenderState(str(program.path), program.found_by, "", f"{program.path} does not start: {error}")
     version = next((line.removeprefix("Blender ") for line in output.stdout.splitlines() if "Blender " in line), "")

@@ -4,11 +4,12 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-# name, direction from the head (+X subject's left, -Y before the face, +Z up), watts at one metre, edge in metres
+# name, direction from the eyes (+X subject's left, -Y before the face, +Z up), watts at one metre, edge in metres
+# the key stands low enough to glint in the eyes, under the upper lids
 LIGHTS = (
-    ("Key", (0.7, -1.0, 0.6), 14.0, 0.6),
-    ("Fill", (-1.0, -0.9, 0.1), 5.0, 1.0),
-    ("Rim", (-0.6, 1.0, 0.7), 12.0, 0.4),
+    ("Key", (0.45, -1.0, 0.25), 12.0, 0.3),
+    ("Fill", (-1.0, -0.5, 0.2), 4.0, 1.0),
+    ("Rim", (-0.6, 1.0, 0.5), 9.0, 0.4),
 )
 
 

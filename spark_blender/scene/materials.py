@@ -18,6 +18,8 @@ class Look:
     inputs: Mapping[str, float | tuple[float, ...]]
     maps: tuple[str, ...] = ("albedo",)
     """The avatar's maps that this material reads."""
+    see_through: bool = False
+    """Whether the albedo map's alpha is opacity."""
 
 
 # Light travels about 4 mm in skin, red furthest (Jensen et al. 2001, table 1); the albedo is measured from pictures,
@@ -38,7 +40,8 @@ LOOKS = {
     "eye": Look((0.62, 0.58, 0.55), {"Roughness": 0.35, "Specular IOR Level": 0.3, **WET}),
     "teeth": Look((0.62, 0.55, 0.44), {"Roughness": 0.2, "Coat Weight": 0.5, "Coat Roughness": 0.1}),
     "tongue": Look((0.40, 0.12, 0.11), {**SKIN_SCATTERING, "Roughness": 0.35, "Coat Weight": 0.4}),
-    "lashes": Look((0.012, 0.008, 0.006), {"Roughness": 0.6, "Specular IOR Level": 0.2}, ()),
+    # without a map that draws single hairs the cards are a faint shade at the lid
+    "lashes": Look((0.012, 0.008, 0.006), {"Roughness": 0.6, "Alpha": 0.3}, see_through=True),
 }
 
 
@@ -69,7 +72,9 @@ def build_material(name: str, look: Look, images: Mapping[str, bpy.types.Image])
     for socket, value in look.inputs.items():
         shader.inputs[socket].default_value = value
     for row, kind in enumerate(kind for kind in look.maps if kind in images):
-        connect_map(material.node_tree, shader, kind, images[kind], row)
+        texture = connect_map(material.node_tree, shader, kind, images[kind], row)
+        if look.see_through and kind == "albedo" and images[kind].depth == 32:
+            material.node_tree.links.new(texture.outputs["Alpha"], shader.inputs["Alpha"])
     return material
 
 
@@ -81,8 +86,9 @@ def connect_map(tree: bpy.types.NodeTree, shader: bpy.types.Node, kind: str, ima
     socket = {"albedo": "Base Color", "roughness": "Roughness", "specular": "Specular IOR Level"}.get(kind)
     if socket is not None:
         tree.links.new(texture.outputs["Color"], shader.inputs[socket])
-        return
+        return texture
     normal = tree.nodes.new("ShaderNodeNormalMap")
     normal.location = (-240, 300 - 290 * row)
     tree.links.new(texture.outputs["Color"], normal.inputs["Color"])
     tree.links.new(normal.outputs["Normal"], shader.inputs["Normal"])
+    return texture

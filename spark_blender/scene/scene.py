@@ -109,7 +109,8 @@ def build_scene(
     scene = bpy.context.scene
     head = import_avatar(avatar, name)
     add_world(scene)
-    add_lights(scene.collection, avatar.joints[avatar.joint_names.index("head")] + np.array([0.0, -0.05, 0.05]))
+    eyes = [avatar.joints[avatar.joint_names.index(name)] for name in ("eye_left", "eye_right")]
+    add_lights(scene.collection, np.mean(eyes, axis=0))
     scene.render.film_transparent = True
     scene.view_settings.view_transform = "Standard"  # the plate's own look; AgX would grey it
     if take is None:

@@ -56,7 +56,7 @@ def run_probe(program: BlenderProgram, probe: str, request: dict[str, Any], fold
         capture_output=True,
         text=True,
         timeout=300,
-        env=program.environment(),
+        env=program.environment(folder),
         cwd=folder,
         check=False,
     )

@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from .face import RGB, Face, Points
+from .window import window_around
 
 EYES_AND_MOUTH = ((33, 133), (263, 362), (61, 291))
 TEMPLATE = np.array([[22, 26], [42, 26], [32, 46]], np.float32)  # their places in a patch of 64 x 96 pixels
 PATCH_SIZE = (64, 96)
+AROUND = 3.0  # side of the part that is looked at, to the size of the face
 # Typical distances between two people, which make the three signs comparable.
 SHAPE_SCALE, PATTERN_SCALE, COLOUR_SCALE = 0.08, 0.86, 140.0
 SAME_PERSON = 1.75
@@ -34,15 +36,18 @@ class Appearance:
 
 def appearance_of(image: RGB, face: Face, reference: Points) -> Appearance:
     """The look of one face of a picture."""
-    corners = np.array([face.landmarks[list(pair), :2].mean(axis=0) for pair in EYES_AND_MOUTH], np.float32)
-    transform, _ = cv2.estimateAffinePartial2D(corners, TEMPLATE)
+    window = window_around(face.box, AROUND)
+    part = window.cut(image)
+    corners = np.array([face.landmarks[list(pair), :2].mean(axis=0) for pair in EYES_AND_MOUTH])
+    corners = (corners - (window.left, window.top)) / window.reduction
+    transform, _ = cv2.estimateAffinePartial2D(corners.astype(np.float32), TEMPLATE)
     if transform is None:
         transform = np.eye(2, 3)
-    reduction = float(np.hypot(transform[0, 0], transform[1, 0]))
-    if reduction < 0.5:  # average before sampling every second pixel or fewer
-        image = cv2.resize(image, None, fx=2 * reduction, fy=2 * reduction, interpolation=cv2.INTER_AREA)
-        transform = transform @ np.diag([0.5 / reduction, 0.5 / reduction, 1])
-    patch = cv2.warpAffine(image, transform, PATCH_SIZE, borderMode=cv2.BORDER_REPLICATE)
+    shrink = 2 * float(np.hypot(transform[0, 0], transform[1, 0]))
+    if shrink < 1:  # average before sampling every second pixel or fewer
+        part = cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        transform = transform @ np.diag([1 / shrink, 1 / shrink, 1])
+    patch = cv2.warpAffine(part, transform, PATCH_SIZE, borderMode=cv2.BORDER_REPLICATE)
     grey = cv2.resize(cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY), (32, 48), interpolation=cv2.INTER_AREA)[6:34]
     pattern = (grey - grey.mean()) / (grey.std() + 1e-6)
     colours = cv2.resize(cv2.cvtColor(patch, cv2.COLOR_RGB2LAB), (6, 9), interpolation=cv2.INTER_AREA)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
+import cv2
 import numpy as np
 
 from .face import RGB, Box, Face, box_centre, box_size
@@ -24,6 +25,8 @@ from .window import LOOSEST, MARGIN, Window, window_around
 TIME_STRETCH = 10.0  # how much more time the filter believes to pass: error and delay fall, jitter hardly rises
 SETTLING = 60_000  # milliseconds after which it forgets
 REACH = 0.6  # seconds from a sighting within which the person is looked for there
+NEAR = 0.8  # of the face's size that a face may be away from where the person is expected
+INTRUDED = 0.5  # of the face's size within which a face at somebody else's place is somebody else's
 MARGINS = (MARGIN, 2.1, LOOSEST)
 DOUBT = 0.03  # disagreement, as part of the face's size, at which confidence has fallen to 1/e
 ONE_EYED = 0.3  # confidence when only the picture or only its mirror image shows a face
@@ -41,10 +44,10 @@ class Observation:
 class Follower:
     """Follows one person through the frames of a video, in order."""
 
-    def __init__(self, bundle: bytes, own: Sequence[Sighting], others: Sequence[Sighting]) -> None:
+    def __init__(self, bundle: bytes, own: Sequence[Sighting], others: Sequence[Sequence[Sighting]]) -> None:
         self.straight, self.mirrored = Landmarker(bundle, follow=True), Landmarker(bundle, follow=True)
         self.pool = ThreadPoolExecutor(1, "mirrored")
-        self.own, self.others = Sightings(own), Sightings(others)
+        self.own, self.others = Sightings(own), [Sightings(other) for other in others]
         self.window: Window | None = None
         self.unsettled = False
         self.last_pts, self.shot = 0.0, 0
@@ -76,29 +79,30 @@ class Follower:
     def keep(self, pts: float, image: RGB, elapsed: int) -> Observation | None:
         """The face in the present window, if it is still theirs."""
         seen = self.settle(image) if self.unsettled else self.look(image, elapsed) or self.look(image, 1)
-        if seen is None or is_outside(seen.face.box, image):
-            return None
-        expected = self.own.between(pts, self.shot)
-        if expected is not None and not is_near(seen.face.box, expected, reach=1.0):
-            return None
-        intruder = self.others.nearest(pts, self.shot)
-        if expected is None and intruder is not None and is_near(seen.face.box, intruder, reach=0.5):
+        if seen is None or is_outside(seen.face.box, image) or not self.is_theirs(seen.face.box, pts):
             return None
         return seen
 
     def take_up(self, pts: float, image: RGB) -> Observation | None:
         """The face where the first pass has seen the person at about this time."""
-        expected = self.own.between(pts, self.shot)
-        if expected is None:
-            expected = self.own.nearest(pts, self.shot)
+        expected = self.own.at(pts, self.shot)
         if expected is None:
             return None
         for margin in MARGINS:
             self.window = window_around(expected, margin)
             seen = self.settle(image)
-            if seen is not None and is_near(seen.face.box, expected, reach=1.0):
+            if seen is not None and is_near(seen.face.box, expected, NEAR) and self.is_theirs(seen.face.box, pts):
                 return seen
         return None
+
+    def is_theirs(self, box: Box, pts: float) -> bool:
+        """Whether a face is this person's: near where they are expected, and not nearer to somebody else's place."""
+        own, between = self.own.at(pts, self.shot), self.own.between(pts, self.shot)
+        if between is not None and not is_near(box, between, NEAR):
+            return False
+        others = [way(box, other) for sightings in self.others if (other := sightings.at(pts, self.shot)) is not None]
+        nearest = min(others, default=np.inf)
+        return bool(nearest > INTRUDED if own is None else nearest > min(way(box, own), INTRUDED))
 
     def settle(self, image: RGB) -> Observation | None:
         """Three looks at a frame in a new window: one may miss, one finds the face, one centres the network's crop."""
@@ -109,7 +113,7 @@ class Follower:
     def look(self, image: RGB, elapsed: int) -> Observation | None:
         """One look at the window and its mirror image, at the same time."""
         cut = self.window.cut(image)
-        mirrored = self.pool.submit(self.mirrored, np.ascontiguousarray(cut[:, ::-1]), elapsed)
+        mirrored = self.pool.submit(self.mirrored, cv2.flip(cut, 1), elapsed)
         one, other = self.straight(cut, elapsed), mirrored.result()
         if other is not None:
             other = mirror_face(other, cut.shape[1])
@@ -126,6 +130,11 @@ class Sightings:
     def __init__(self, sightings: Sequence[Sighting]) -> None:
         self.sightings = sorted(sightings, key=lambda sighting: sighting.pts)
         self.times = np.array([sighting.pts for sighting in self.sightings])
+
+    def at(self, pts: float, shot: int) -> Box | None:
+        """The best guess: between two sightings, else the nearest one."""
+        box = self.between(pts, shot)
+        return self.nearest(pts, shot) if box is None else box
 
     def nearest(self, pts: float, shot: int) -> Box | None:
         """The box of the nearest sighting of this shot, at most `REACH` seconds away."""
@@ -147,6 +156,11 @@ class Sightings:
             return None
         share = (pts - a.pts) / (b.pts - a.pts)
         return a.box + share * (b.box - a.box)
+
+
+def way(box: Box, other: Box) -> float:
+    """Distance between two faces' middles by their size."""
+    return float(np.linalg.norm(box_centre(box) - box_centre(other))) / max(box_size(box), box_size(other))
 
 
 def is_outside(box: Box, image: RGB) -> bool:

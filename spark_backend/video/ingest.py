@@ -101,7 +101,7 @@ def follow_person(
 ) -> list[float]:
     """The second pass: every frame into the recorder. Returns samples of the face's brightness, of 255."""
     own = survey.people[chosen].sightings
-    others = [s for number, person in enumerate(survey.people) if number != chosen for s in person.sightings]
+    others = [person.sightings for number, person in enumerate(survey.people) if number != chosen]
     brightness = []
     with Follower(bundle, own, others) as follower, ahead(read_frames(video, report_warning)) as frames:
         for index, frame in enumerate(frames):

@@ -9,8 +9,9 @@ from .appearance import SAME_PERSON, Appearance, blend, difference
 from .face import Box, box_centre, box_size
 
 MEMORY = 1.0  # seconds that a tracklet waits for its next sighting
-REACH = 1.2  # of the face's size that it may move between two sightings, and as much again each second
-UNLIKE = 1.6 * SAME_PERSON  # two looks a fraction of a second apart that differ by more are two people
+FARTHEST = 1.5  # the greatest `leap` that one face makes
+REUNION, REUNITED = 5.0, 1.1  # seconds after which place means nothing any more, and the greatest `leap` until then
+SAME_IN_SHOT = 0.6 * SAME_PERSON  # two faces of one shot at different places look more alike than this if they are one
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ class Linker:
         if not seen:
             return
         self.retire(seen[0][0].pts, seen[0][0].shot)
-        costs = np.array([[link_cost(t, *one) for one in seen] for t in self.open]).reshape(-1, len(seen))
-        rows, columns = linear_sum_assignment(np.where(np.isfinite(costs), costs, 1e6))
-        chosen = {int(c): self.open[r] for r, c in zip(rows, columns, strict=True) if np.isfinite(costs[r, c])}
+        costs = [[leap(t.sightings[-1], s, difference(t.last_look, look)) for s, look in seen] for t in self.open]
+        limited = np.minimum(np.array(costs).reshape(-1, len(seen)), FARTHEST)
+        rows, columns = linear_sum_assignment(limited)
+        chosen = {int(c): self.open[r] for r, c in zip(rows, columns, strict=True) if limited[r, c] < FARTHEST}
         for index, (sighting, look) in enumerate(seen):
             if index in chosen:
                 chosen[index].add(sighting, look)
@@ -88,16 +90,12 @@ class Linker:
                 self.open.append(Tracklet([sighting], look, look))
 
 
-def link_cost(tracklet: Tracklet, new: Sighting, look: Appearance) -> float:
-    """How unlikely it is that a sighting shows the same face as the tracklet; infinite when it cannot be."""
-    last = tracklet.sightings[-1]
+def leap(last: Sighting, new: Sighting, unlike: float) -> float:
+    """How unlikely it is that one face makes both sightings: way and growth by its size, time, difference of looks."""
     size = max(box_size(last.box), box_size(new.box))
-    distance = float(np.linalg.norm(box_centre(last.box) - box_centre(new.box))) / size
+    way = float(np.linalg.norm(box_centre(last.box) - box_centre(new.box))) / size
     growth = abs(float(np.log(box_size(new.box) / box_size(last.box))))
-    unlike = difference(tracklet.last_look, look)
-    if distance > REACH * (1 + new.pts - last.pts) or growth > np.log(2) or unlike > UNLIKE:
-        return float("inf")
-    return distance + growth + 0.5 * unlike
+    return way / (1 + new.pts - last.pts) + growth + unlike / 2
 
 
 def people_of(tracklets: list[Tracklet]) -> list[Person]:
@@ -105,13 +103,27 @@ def people_of(tracklets: list[Tracklet]) -> list[Person]:
     groups: list[list[Tracklet]] = []
     for tracklet in sorted(tracklets, key=lambda t: -Person(tuple(t.sightings)).prominence):
         free = [group for group in groups if not any(at_once(tracklet, other) for other in group)]
-        scores = [min(difference(tracklet.look, other.look) for other in group) for group in free]
-        if scores and min(scores) < SAME_PERSON:
+        scores = [min(strangeness(tracklet, other) for other in group) for group in free]
+        if scores and min(scores) < 1:
             free[int(np.argmin(scores))].append(tracklet)
         else:
             groups.append([tracklet])
     ordered = (sorted((s for t in group for s in t.sightings), key=lambda s: s.pts) for group in groups)
     return sorted((Person(tuple(sightings)) for sightings in ordered), key=lambda person: -person.prominence)
+
+
+def strangeness(one: Tracklet, other: Tracklet) -> float:
+    """Below 1 when two tracklets are believed to show the same person.
+
+    Faces of one shot are compared with each other by place and time, too; across a cut only looks can tell.
+    """
+    first, second = sorted((one, other), key=lambda t: t.sightings[0].pts)
+    last, new = first.sightings[-1], second.sightings[0]
+    unlike = difference(one.look, other.look)
+    if last.shot != new.shot:
+        return unlike / SAME_PERSON
+    by_place = leap(last, new, unlike) / REUNITED if 0 < new.pts - last.pts < REUNION else float("inf")
+    return min(by_place, unlike / SAME_IN_SHOT)
 
 
 def at_once(one: Tracklet, other: Tracklet) -> bool:

@@ -7,13 +7,14 @@ import numpy as np
 
 from .appearance import appearance_of
 from .decode import LazyFrame
-from .face import RGB, Box, Face, Points
+from .face import RGB, Box, Face, Points, box_size
 from .networks import FaceDetector, Landmarker
 from .people import Linker, Person, Sighting, people_of
 from .search import MOST_CANDIDATES, SAME_FACE, TILE_SIDES, confirm, confirm_detection, find_in_tiles, overlap
 
 INTERVAL = 0.25  # seconds between looked-at frames
-SWEEP_PAUSE, LONGEST_PAUSE = 0.25, 2.0  # seconds between searches of all tiles; doubled each time one finds nothing
+SWEEP_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds between searches of all tiles; doubled each time one finds nothing
+LARGE = 1 / 6  # of the shorter side: smaller faces may have larger neighbours that only tiles show
 LEAST_SCORE = 0.5
 CUT_CHANGE, CUT_RATIO = 18.0, 3.5  # mean change of brightness (of 255), and against the changes just before
 
@@ -58,7 +59,7 @@ class CutDetector:
 
 
 class Scout:
-    """Looks for faces in sampled frames; tiles are searched only when nothing else is found, ever more rarely."""
+    """Looks for faces in sampled frames; tiles are searched while only small faces are known, or, more rarely, none."""
 
     def __init__(self, detector: FaceDetector, landmarker: Landmarker) -> None:
         self.detector, self.landmarker = detector, landmarker
@@ -87,22 +88,22 @@ class Scout:
         for box in expected:
             faces = with_face(faces, confirm(image, box, self.landmarker))
         faces = self.with_new(image, faces, [c.box for c in self.detector(image)])
-        if not faces and pts >= self.next_sweep:
-            faces = self.sweep(image)
+        if pts >= self.next_sweep and not has_large(faces, image):
+            faces = self.sweep(image, faces)
             self.pause = SWEEP_PAUSE if faces else min(2 * self.pause, LONGEST_PAUSE)
             self.next_sweep = pts + self.pause
         if faces and self.reference is None:
             self.reference = faces[0].landmarks
         self.linker.add([(Sighting(pts, shot, face.box), appearance_of(image, face, self.reference)) for face in faces])
 
-    def sweep(self, image: RGB) -> list[Face]:
-        """Searches tiles of decreasing size until one size shows faces, and the next size too for their neighbours."""
-        faces: list[Face] = []
+    def sweep(self, image: RGB, faces: list[Face]) -> list[Face]:
+        """`faces` and those in tiles of decreasing size, until one size shows faces and the next their neighbours."""
+        done = False
         for fraction in TILE_SIDES:
-            done = bool(faces)
             faces = self.with_new(image, faces, [c.box for c in find_in_tiles(image, self.detector, fraction)])
             if done:
                 break
+            done = bool(faces)
         return faces
 
     def with_new(self, image: RGB, faces: list[Face], boxes: list[Box]) -> list[Face]:
@@ -111,6 +112,11 @@ class Scout:
             if all(overlap(box, other.box) < SAME_FACE for other in faces):
                 faces = with_face(faces, confirm_detection(image, box, self.landmarker))
         return faces
+
+
+def has_large(faces: list[Face], image: RGB) -> bool:
+    """Whether one of the faces is as large as those that the detector finds without tiles."""
+    return any(box_size(face.box) > LARGE * min(image.shape[:2]) for face in faces)
 
 
 def with_face(faces: list[Face], face: Face | None) -> list[Face]:

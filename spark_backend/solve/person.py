@@ -1,0 +1,88 @@
+"""Who the person is, from keyframes of all clips; and what one clip's frames do, with the person held."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..heads.model import HeadModel
+from ..protocol.avatar import Avatar
+from ..protocol.errors import SparkError
+from ..protocol.project import ClipInfo, Frames
+from .keyframes import choose_keyframes
+from .landmark_model import landmark_model
+from .options import SolveOptions
+from .solver import Problem, solve
+from .start import initial_state, observations
+from .state import State
+
+Tick = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Person:
+    """The result of the fit."""
+
+    identity: np.ndarray
+    """(I,) coefficients of the head model."""
+    focal: np.ndarray
+    """(C,) focal length of each clip, pixels."""
+
+
+def prior_focal(info: ClipInfo, options: SolveOptions) -> float:
+    """Pixels, before anything is known of the camera."""
+    return options.focal_prior * max(info.size)
+
+
+def centred(info: ClipInfo, frames: Frames) -> np.ndarray:
+    """(T, 478, 2) pixels from the principal point, which is the picture's middle."""
+    return frames.landmarks[..., :2] - np.array(info.size) / 2
+
+
+def fit_person(
+    head: HeadModel,
+    clips: Sequence[tuple[ClipInfo, Frames]],
+    keyframes: int,
+    options: SolveOptions,
+    tick: Tick = lambda part: None,
+) -> Person:
+    """Identity and focal lengths from at most `keyframes` frames of all clips together."""
+    share = max(8, keyframes // len(clips))
+    parts = []
+    for number, (info, frames) in enumerate(clips):
+        seen = np.flatnonzero(frames.valid)
+        if len(seen) == 0:
+            raise SparkError(f"{info.source}: no frame shows the face; remove the clip from the project")
+        rows = seen[choose_keyframes(frames.landmarks[seen], frames.confidence[seen], share)]
+        parts.append((centred(info, frames)[rows], frames.scores[rows], np.full(len(rows), number), frames.pts[rows]))
+    landmarks, scores, clip, pts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    # Keyframes are moments, not a performance: a second apart at least, they do not pull on each other.
+    pts = np.arange(len(pts)) * 1e3
+
+    focal = np.array([prior_focal(info, options) for info, _ in clips])
+    model = landmark_model(head)
+    state, scale = initial_state(model, landmarks, scores, clip, focal)
+    seen = observations(landmarks, scores, clip, pts, scale)
+    problem = Problem(model, seen, torch.as_tensor(np.log(focal)), True, options)
+    state = solve(problem, state, tick)
+    return Person(state.identity.numpy(), state.log_focal.exp().numpy())
+
+
+def track_clip(
+    head: HeadModel,
+    avatar: Avatar,
+    info: ClipInfo,
+    frames: Frames,
+    focal: float,
+    options: SolveOptions,
+    tick: Tick = lambda part: None,
+) -> State:
+    """The state of the clip's valid frames, in their order."""
+    rows = np.flatnonzero(frames.valid)
+    model = landmark_model(head, avatar)
+    clip = np.zeros(len(rows), int)
+    landmarks = centred(info, frames)[rows]
+    state, scale = initial_state(model, landmarks, frames.scores[rows], clip, np.array([focal]))
+    seen = observations(landmarks, frames.scores[rows], clip, frames.pts[rows], scale)
+    return solve(Problem(model, seen, torch.log(torch.tensor([focal]).double()), False, options), state, tick)

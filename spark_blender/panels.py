@@ -8,7 +8,7 @@ import bpy
 from . import runtime
 from .preferences import preferences_of
 from .properties import BACKEND_FORMATS, SPARK_PG_clip, SPARK_PG_settings, settings_of
-from .session import CHECK, WORK, JobState
+from .session import CHECK, WORK, JobState, seconds_left
 
 BACKEND_ICONS = {"missing": "QUESTION", "unchecked": "QUESTION", "checking": "SORTTIME", "ready": "CHECKMARK"}
 TITLES = {"capture": "Capture", "export": "Export", "doctor": "Check"}
@@ -139,8 +139,10 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobS
         row.progress(factor=state.fraction, type="BAR", text=f"{100 * state.fraction:.0f} %")
         row.operator("spark.cancel", text="", icon="X")
         paragraph(layout, context, "Cancelling" if state.status == "cancelling" else state.stage)
-        left = f", {duration(state.eta)} left" if state.eta is not None else ""
-        paragraph(layout, context, f"{duration(time.time() - state.started)} so far{left}")
+        now = time.time()
+        left = seconds_left(state, now)
+        words = f", {duration(left)} left" if left is not None else ""
+        paragraph(layout, context, f"{duration(now - state.started)} so far{words}")
     elif state.status == "failed":
         alert(layout, context, state.message, WORK)
         return

@@ -74,6 +74,16 @@ def advance(state: JobState, event: Event) -> JobState:
     return state
 
 
+def seconds_left(state: JobState, now: float) -> float | None:
+    """What the job says itself, else an estimate from its pace; None while there is too little to go by."""
+    if state.eta is not None:
+        return state.eta
+    elapsed = now - state.started
+    if state.status != "running" or state.fraction < 0.05 or elapsed < 3:
+        return None
+    return elapsed * (1 - state.fraction) / state.fraction
+
+
 def finished(state: JobState, **changes: Any) -> JobState:
     """The last state of a job, with the time that it took."""
     return replace(state, eta=None, seconds=time.time() - state.started, **changes)

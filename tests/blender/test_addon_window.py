@@ -1,6 +1,7 @@
 """The add-on in a real Blender window: what only a window has, drawing, timers, the mouse.
 
-Needs a driver for such a window: `blender_gui.py` and its Debian root with Blender (SPARK_GUI_TOOLS, SPARK_GUI_ROOT).
+Runs only when SPARK_GUI_TOOLS names the folder of a driver for such a window (`blender_gui.py`); SPARK_GUI_ROOT names
+its Debian root with Blender. A minute, and most of a core.
 """
 
 import importlib.util
@@ -16,7 +17,7 @@ import pytest
 from stand_in import CHECKOUT, build_zip, make_environments
 
 MODULE = "bl_ext.user_default.spark_capture"
-TOOLS = Path(os.environ.get("SPARK_GUI_TOOLS", CHECKOUT.parent / "shared" / "tools" / "gui"))
+TOOLS = Path(os.environ.get("SPARK_GUI_TOOLS", "not named"))
 ROOT = Path(os.environ.get("SPARK_GUI_ROOT", Path.home() / ".cache" / "blender-gui" / "trixie"))
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
@@ -35,7 +36,7 @@ with bpy.context.temp_override(window=window, screen=window.screen, area=area):
 def load_driver() -> ModuleType:
     """The module that drives a window; skips when there is none."""
     if not (TOOLS / "blender_gui.py").exists() or not (ROOT / ".stage2-ok").exists():
-        pytest.skip(f"no Blender with a window to drive: {TOOLS}/blender_gui.py and the root {ROOT} are needed")
+        pytest.skip(f"no window to drive: SPARK_GUI_TOOLS ({TOOLS}) needs blender_gui.py, and Blender's root is {ROOT}")
     if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("driving the window in its own root needs to be root")
     spec = importlib.util.spec_from_file_location("blender_gui", TOOLS / "blender_gui.py")

@@ -10,6 +10,7 @@ from .face import Box, box_centre, box_size
 
 MEMORY = 1.0  # seconds that a tracklet waits for its next sighting
 FARTHEST = 1.5  # the greatest `leap` that one face makes
+ALONE = 2.5  # the same when there is only one face before and after
 REUNION, REUNITED = 5.0, 1.1  # seconds after which place means nothing any more, and the greatest `leap` until then
 SAME_IN_SHOT = 0.6 * SAME_PERSON  # two faces of one shot at different places look more alike than this if they are one
 
@@ -80,9 +81,10 @@ class Linker:
             return
         self.retire(seen[0][0].pts, seen[0][0].shot)
         costs = [[leap(t.sightings[-1], s, difference(t.last_look, look)) for s, look in seen] for t in self.open]
-        limited = np.minimum(np.array(costs).reshape(-1, len(seen)), FARTHEST)
+        limit = ALONE if len(self.open) == len(seen) == 1 else FARTHEST
+        limited = np.minimum(np.array(costs).reshape(-1, len(seen)), limit)
         rows, columns = linear_sum_assignment(limited)
-        chosen = {int(c): self.open[r] for r, c in zip(rows, columns, strict=True) if limited[r, c] < FARTHEST}
+        chosen = {int(c): self.open[r] for r, c in zip(rows, columns, strict=True) if limited[r, c] < limit}
         for index, (sighting, look) in enumerate(seen):
             if index in chosen:
                 chosen[index].add(sighting, look)
@@ -122,7 +124,7 @@ def strangeness(one: Tracklet, other: Tracklet) -> float:
     unlike = difference(one.look, other.look)
     if last.shot != new.shot:
         return unlike / SAME_PERSON
-    by_place = leap(last, new, unlike) / REUNITED if 0 < new.pts - last.pts < REUNION else float("inf")
+    by_place = leap(last, new, unlike) / REUNITED if 0 < new.pts - last.pts < REUNION else np.inf
     return min(by_place, unlike / SAME_IN_SHOT)
 
 

@@ -11,7 +11,7 @@ decorate = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its types checked at every call; unchecked when it returns `Self`, which only a class can check."""
+    """The function with its types checked at every call. One that returns `Self` is left alone: only a class checks that."""
     try:
         return decorate(function)
     except BeartypeDecorHintPep673Exception:

@@ -11,7 +11,10 @@ decorate = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its types checked at every call. One that returns `Self` is left alone: only a class checks that."""
+    """The function with its types checked at every call.
+
+    One that returns `Self` is left alone, because only a class can check that.
+    """
     try:
         return decorate(function)
     except BeartypeDecorHintPep673Exception:

@@ -48,17 +48,16 @@ def orientation_of(frame: CodedFrame) -> Orientation:
     if matrix is None:
         return Orientation()
     a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).astype(float)
-    mirrored = a * d - b * c < 0
+    mirrored = bool(a * d - b * c < 0)
     # The matrix maps (x, y) of the stored picture, y down, to (a x + c y, b x + d y); mirroring first negates a and b.
     angle = np.arctan2(-b, a) if not mirrored else np.arctan2(b, -a)
     return Orientation(int(np.round(angle / (np.pi / 2))) % 4, mirrored)
 
 
-def square_width(frame: CodedFrame, aspect: Fraction | None) -> int:
-    """The width of the picture in square pixels: the stored width times the pixels' aspect ratio."""
-    if not aspect or abs(aspect - 1) < NON_SQUARE:
-        return frame.width
-    return max(2, round(frame.width * aspect))
+def layout_of(frame: CodedFrame, aspect: Fraction | None) -> Layout:
+    """Orientation and size of a stream's pictures, from its first frame and the aspect ratio of its pixels."""
+    square = not aspect or abs(aspect - 1) < NON_SQUARE
+    return Layout(orientation_of(frame), frame.width if square else max(2, round(frame.width * aspect)), frame.height)
 
 
 def matrix_of(frame: CodedFrame) -> Colorspace | None:

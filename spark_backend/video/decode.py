@@ -163,10 +163,7 @@ def walk_frames(path: Path, report_warning: ReportWarning) -> Iterator[LazyFrame
             tally, layout, start, reformatter = Tally(), None, 0.0, VideoReformatter()
             for index, (time, frame) in enumerate(shown_frames(container, stream, tally)):
                 if layout is None:
-                    layout = Layout(
-                        orientation_of(frame), square_width(frame, stream.sample_aspect_ratio), frame.height
-                    )
-                    start = time
+                    layout, start = layout_of(frame, stream.sample_aspect_ratio), time
                 if threading != THREADING[-1] and tally.is_damaged:
                     break
                 if index >= given:

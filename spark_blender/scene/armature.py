@@ -43,6 +43,7 @@ def build_armature(avatar: Avatar, name: str, collection: bpy.types.Collection) 
         bone.rotation_mode = "QUATERNION"
     data.display_type = "STICK"
     armature.show_in_front = True
+    armature.select_set(False)
     return armature
 
 

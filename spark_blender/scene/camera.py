@@ -9,6 +9,7 @@ from mathutils import Matrix
 
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.take import Take
+from spark_backend.protocol.timeline import Rate
 
 from .action import Curve, write_curves
 
@@ -53,13 +54,13 @@ def build_camera(take: Take, world: np.ndarray, collection: bpy.types.Collection
     return camera
 
 
-def animate_camera(camera: bpy.types.Object, take: Take, frames: np.ndarray, name: str) -> None:
+def animate_camera(camera: bpy.types.Object, take: Take, frames: np.ndarray) -> None:
     """Keys the lens where the take's intrinsics change over time; a fixed camera gets no curves."""
     if take.K.ndim == 2 or np.allclose(take.K, take.K[0], rtol=1e-6):
         return
     moving = optics(take.K, take.size)
     curves = [Curve(path, 0, getattr(moving, path), "Lens") for path in ("lens", "shift_x", "shift_y")]
-    write_curves(camera.data, name, frames, curves)
+    write_curves(camera.data, camera.data.name, frames, curves)
 
 
 def fit_render_size(render: bpy.types.RenderSettings, take: Take) -> None:
@@ -71,18 +72,34 @@ def fit_render_size(render: bpy.types.RenderSettings, take: Take) -> None:
     render.pixel_aspect_x, render.pixel_aspect_y = max(1 / aspect, 1.0), max(aspect, 1.0)
 
 
-def add_background(camera: bpy.types.Object, video: Path, start: int) -> bpy.types.MovieClip:
-    """Shows the clip behind the scene when looking through the camera, its first frame at frame `start`.
+def add_background(camera: bpy.types.Object, video: Path, frames: tuple[int, int], rate: Rate) -> bpy.types.MovieClip:
+    """Shows the clip behind the scene when looking through the camera, over scene frames first to last.
 
-    A clip that Blender cannot open is a `SparkError`.
+    Blender shows one picture of the clip's nominal rate per scene frame. Where that rate is not the scene's (clips of
+    variable rate often claim another), the pictures are retimed. A clip that Blender cannot open is a `SparkError`.
     """
     clip = load_clip(video)
-    clip.frame_start = start
+    clip.frame_start = frames[0]
     background = camera.data.background_images.new()
-    background.source, background.clip, background.use_camera_clip = "MOVIE_CLIP", clip, False
     background.display_depth, background.frame_method, background.alpha = "BACK", "STRETCH", 1.0
+    background.source, background.clip, background.use_camera_clip = "MOVIE_CLIP", clip, False
     camera.data.show_background_images = True
+    drift = (frames[1] - frames[0]) * (clip.fps / rate.per_second - 1)
+    if clip.fps and abs(drift) > 0.5:
+        background.source, background.image = "IMAGE", bpy.data.images.load(str(video), check_existing=True)
+        retime(camera.data, background.image_user, frames, clip.fps / rate.per_second)
     return clip
+
+
+def retime(camera: bpy.types.Camera, user: bpy.types.ImageUser, frames: tuple[int, int], speed: float) -> None:
+    """Keys the offset from scene frame to picture: a clip's pictures are numbered, a movie clip knows no speed."""
+    scene_frames = np.arange(frames[0], frames[1] + 1)
+    elapsed = scene_frames - frames[0]
+    pictures = np.round(elapsed * speed)
+    user.frame_start, user.frame_duration = frames[0], int(max(pictures.max(), elapsed.max())) + 1
+    user.use_auto_refresh = True
+    path = user.path_from_id("frame_offset")
+    write_curves(camera, camera.name, scene_frames, [Curve(path, 0, pictures - elapsed, "Plate")])
 
 
 def load_clip(video: Path) -> bpy.types.MovieClip:

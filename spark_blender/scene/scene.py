@@ -130,27 +130,25 @@ def add_take_camera(
 ) -> bpy.types.Object:
     """The camera that filmed the take, made the scene's, with the render's size."""
     camera = build_camera(take, world_from_camera(avatar, take), scene.collection, f"{name} camera")
-    animate_camera(camera, take, frame_numbers(take.pts, rate, start), f"{name} camera")
+    animate_camera(camera, take, frame_numbers(take.pts, rate, start))
     fit_render_size(scene.render, take)
     scene.camera = camera
     return camera
 
 
 def add_clip(scene: bpy.types.Scene, camera: bpy.types.Object, video: Path, start: int) -> tuple[str, ...]:
-    """The clip as the camera's background and its sound, if any. Returns what the user should know."""
+    """The clip as the camera's background and its sound, if any, from frame `start` on at the scene's rate.
+
+    Returns what the user should know.
+    """
+    rate = Rate(scene.render.fps, scene.render.fps_base)
     try:
-        clip = add_background(camera, video, start)
+        clip = add_background(camera, video, (start, scene.frame_end), rate)
     except SparkError as error:
         return (str(error),)
-    return (*plate_warnings(scene, clip, video), *add_sound(scene, video, start))
-
-
-def plate_warnings(scene: bpy.types.Scene, clip: bpy.types.MovieClip, video: Path) -> tuple[str, ...]:
-    """Whether Blender plays the clip at another rate or turned otherwise than it was tracked."""
-    rate = scene.render.fps / scene.render.fps_base
-    warnings = []
-    if clip.fps and abs(clip.fps / rate - 1) > 5e-4:
-        warnings.append(f"{video.name}: plays at {clip.fps:.3f} frames a second in a scene of {rate:.3f}")
-    if tuple(clip.size) == (scene.render.resolution_y, scene.render.resolution_x) != tuple(clip.size)[::-1]:
-        warnings.append(f"{video.name}: Blender shows it lying on its side")
-    return tuple(warnings)
+    warnings = add_sound(scene, video, start)
+    width, height = clip.size
+    if (height, width) == (scene.render.resolution_x, scene.render.resolution_y) != (width, height):
+        lying = f"{video.name}: this Blender shows the clip lying on its side; use 4.5 or later, or turn the clip"
+        return (lying, *warnings)
+    return warnings

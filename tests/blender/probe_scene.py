@@ -246,6 +246,24 @@ def probe_bad_clip(request: dict, avatar, take) -> dict:
     return {"bad": bad.warnings, "silent": silent.warnings, "strips": len(strips)}
 
 
+def probe_retimed(request: dict, avatar, take) -> dict:
+    """A clip whose own rate is not that of its frames: which picture is shown at some frames, counted from 0."""
+    import bpy
+
+    from spark_blender.scene.scene import build_scene
+
+    empty()
+    video = Path(request["slow_video"])
+    built = build_scene(avatar, take, name="toy", take_name="one", video=video, start=request["start"])
+    pictures = []
+    for frame in (request["start"], request["start"] + 7, request["start"] + 23):
+        set_frame(frame)
+        camera = built.camera.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        background = camera.background_images[0]
+        pictures.append(frame - background.image_user.frame_start + background.image_user.frame_offset)
+    return {"source": background.source, "pictures": pictures, "duration": background.image_user.frame_duration}
+
+
 def main() -> None:
     request = packages()
     try:
@@ -255,7 +273,7 @@ def main() -> None:
         from spark_backend.protocol.take import load_take
 
         avatar, take = load_avatar(Path(request["avatar"])), load_take(Path(request["take"]))
-        probes = (probe_whole_scene, probe_render, probe_peaks, probe_bakes, probe_zoom, probe_speed, probe_bad_clip)
+        probes = [value for name, value in globals().items() if name.startswith("probe_")]
         answer = {probe.__name__: probe(request, avatar, take) for probe in probes}
         answer["version"] = list(bpy.app.version)
     except Exception:  # noqa: BLE001 - the test shows it

@@ -38,6 +38,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     save_take(folder / "one.npz", toy_take())
     write_video(folder / "clip.mp4", 24, 30, (640, 480), sound=True)
     write_video(folder / "silent.mp4", 24, 30, (640, 480), sound=False)
+    write_video(folder / "slow.mp4", 16, 20, (640, 480), sound=False)
     (folder / "bad.mp4").write_text("not a video")
     question = {
         "avatar": folder / "avatar",
@@ -45,6 +46,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "video": folder / "clip.mp4",
         "silent_video": folder / "silent.mp4",
         "bad_video": folder / "bad.mp4",
+        "slow_video": folder / "slow.mp4",
         "folder": folder,
         "start": START,
     }
@@ -152,6 +154,13 @@ def test_plate_and_sound_start_with_the_take(seen: Seen):
     (kind, first, last), *others = scene["sound"]
     assert (kind, first, others) == ("SOUND", START, [])
     assert abs(last - START - 24) <= 2  # AAC pads its last packet
+
+
+def test_a_clip_of_another_rate_is_shown_at_the_right_times(seen: Seen):
+    retimed = seen.answer["probe_retimed"]
+    assert retimed["source"] == "IMAGE"
+    assert retimed["pictures"] == [0, round(7 * 20 / 30), round(23 * 20 / 30)]
+    assert retimed["duration"] >= 24
 
 
 def test_a_bad_or_silent_clip_leaves_the_scene_whole(seen: Seen):

@@ -1,5 +1,6 @@
 """How an avatar looks in our own pictures, and words on pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -33,6 +34,12 @@ def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
         torch.as_tensor(avatar.face_material).long(),
         [material(name, albedo) for name in avatar.material_names],
     )
+
+
+def part_of_surface(surface: Surface, chosen: np.ndarray) -> Surface:
+    """The materials of some of the triangles, (F,) bool."""
+    rows = torch.as_tensor(chosen)
+    return replace(surface, uv_faces=surface.uv_faces[rows], face_material=surface.face_material[rows])
 
 
 def material(name: str, albedo: torch.Tensor | None) -> Material:

@@ -13,10 +13,10 @@ from ..protocol.take import Take, load_take
 from ..render.draw import render_frame
 from ..video.decode import VideoFrame, read_frames
 from .encode import write_video
-from .look import avatar_surface, backdrop, write_words
+from .look import avatar_surface, backdrop, part_of_surface, write_words
 from .options import OverlayOptions
 from .parallel import in_order
-from .views import head_panel, intrinsics_at, posed_frames
+from .views import head_faces, head_panel, intrinsics_at, posed_frames
 
 PANEL_HEIGHT = 512
 LABELS = ("Source", "Head over source", "Clay")
@@ -43,7 +43,8 @@ def overlay_frames(
     avatar: Avatar, take: Take, video: Path, texture: Path | None, report: Report
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds and picture of every frame of the clip; in frames without a face the source stands alone."""
-    surface = avatar_surface(avatar, texture)
+    above = head_faces(avatar)
+    faces, surface = avatar.faces[above], part_of_surface(avatar_surface(avatar, texture), above)
     panel = head_panel(avatar, take, PANEL_HEIGHT)
     size = (panel.width, panel.height)
     studio = backdrop(size)
@@ -56,7 +57,7 @@ def overlay_frames(
         panels = [source, source, studio]
         if take.valid[index]:
             K = panel.intrinsics(intrinsics_at(take, index))
-            textured = render_frame(vertices, avatar.faces, K, size, surface=surface, background=source)
+            textured = render_frame(vertices, faces, K, size, surface=surface, background=source)
             clay = render_frame(vertices, avatar.faces, K, size, background=studio)
             panels = [source, textured, clay]
         return side_by_side(panels)

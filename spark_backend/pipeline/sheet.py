@@ -10,8 +10,8 @@ from ..protocol.storage import write_atomic
 from ..protocol.take import Take
 from ..render.draw import render_frame
 from ..video.decode import read_selected
-from .look import avatar_surface, backdrop, write_words
-from .views import head_panel, intrinsics_at, posed_frames, studio_take, take_frames
+from .look import avatar_surface, backdrop, part_of_surface, write_words
+from .views import head_faces, head_panel, intrinsics_at, posed_frames, studio_take, take_frames
 
 COLUMNS = ("Source", "Head over source", "Clay, front", "Clay, 45°")
 CELL_HEIGHT = 360
@@ -25,7 +25,8 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, rows: int = 5) -> np.
     panel = head_panel(avatar, take, CELL_HEIGHT)
     size = (panel.width, panel.height)
     part = take_frames(take, chosen)
-    surface, studio = avatar_surface(avatar), backdrop(size)
+    above = head_faces(avatar)
+    faces, surface, studio = avatar.faces[above], part_of_surface(avatar_surface(avatar), above), backdrop(size)
     posed = posed_frames(avatar, part)
     front, turned = (posed_frames(avatar, studio_take(avatar, part, np.radians(a), size)) for a in (0.0, 45.0))
     camera = studio_take(avatar, part, 0.0, size).K
@@ -36,7 +37,7 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, rows: int = 5) -> np.
         K = panel.intrinsics(intrinsics_at(part, row))
         cells = [
             source,
-            render_frame(seen, avatar.faces, K, size, surface=surface, background=source),
+            render_frame(seen, faces, K, size, surface=surface, background=source),
             render_frame(ahead, avatar.faces, camera, size, background=studio),
             render_frame(aside, avatar.faces, camera, size, background=studio),
         ]

@@ -10,8 +10,8 @@ from ..protocol.placement import WORLD_FROM_CAMERA_QUATERNION
 from ..protocol.posing import axis_quaternion, multiply_quaternions, pose_vertices, quaternion_to_matrix
 from ..protocol.take import Take
 
-STUDIO_FOCAL = 3.2
-"""Focal length of the studio camera in heights of its picture: about 85 mm on a full-frame camera held upright."""
+STUDIO_FOCAL = 3.3
+"""Focal length of the studio camera in heights of its picture: that of 120 mm on a full-frame camera held upright."""
 STUDIO_DISTANCE = 1.05
 """Metres from the studio camera to the middle of the head."""
 
@@ -121,6 +121,15 @@ def head_centre(avatar: Avatar) -> np.ndarray:
     """(3,) middle of the skull's bounding box in the rest pose, metres."""
     skull = avatar.neutral[~avatar.regions.get("neck", np.zeros(len(avatar.neutral), bool))]
     return (skull.min(0) + skull.max(0)) / 2
+
+
+def head_faces(avatar: Avatar) -> np.ndarray:
+    """(F,) bool: the triangles that belong to the head and the upper neck.
+
+    What is below follows the torso and covers clothes when it is drawn over a picture.
+    """
+    torso = avatar.skinning[:, avatar.joint_names.index("root")]
+    return (torso[avatar.faces] < 0.5).all(1)
 
 
 def posed_frames(avatar: Avatar, take: Take) -> Iterator[np.ndarray]:

@@ -171,14 +171,23 @@ def head_azimuth(points: Float[np.ndarray, "N 3"], anatomy: Anatomy) -> Float[np
     return np.arctan2(points[:, 0] - axis[0], -(points[:, 1] - axis[1]))
 
 
+def above_hairline(
+    points: Float[np.ndarray, "N 3"], anatomy: Anatomy, slope: Float[np.ndarray, "N"]
+) -> Float[np.ndarray, "N"]:
+    """Metres along the skin from the usual hairline, positive where hair grows.
+
+    Heights change slowly along the flat top of the head; the slope (1 on a wall, 0 on a floor) turns them into a way.
+    """
+    height = points[:, 2] - hairline_height(head_azimuth(points, anatomy), anatomy)
+    return height / slope.clip(0.3, 1)
+
+
 def scalp_cover(
     points: Float[np.ndarray, "N 3"], anatomy: Anatomy, masks: dict[str, np.ndarray], seed: int
 ) -> Float[np.ndarray, "N"]:
     """How much of the skin the scalp's hair hides; soft and uneven along the hairline."""
     unit = anatomy.unit
-    # Heights change slowly along the flat top of the head; the slope turns them into a way along the skin.
-    above = points[:, 2] - hairline_height(head_azimuth(points, anatomy), anatomy)
-    above /= masks["slope"].clip(0.3, 1)
+    above = above_hairline(points, anatomy, masks["slope"])
     ragged = 0.0035 * fractal(points, 0.006 * unit, seed + 90) + 0.003 * noise(points, 0.0016 * unit, seed + 94)
     above += ragged * unit
     growth = ramp(above, -0.006 * unit, 0.014 * unit)

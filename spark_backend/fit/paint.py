@@ -14,7 +14,7 @@ from ..render.colour import srgb_from_linear
 from .anatomy import Anatomy, read_anatomy
 from .fields import bump, fractal, mix, noise, ramp
 from .hair import beard_cover, brow_cover, lash_cover, scalp_cover, scalp_strands
-from .occlusion import look_around
+from .occlusion import Surroundings, look_around
 from .organs import paint_eyes, paint_teeth, paint_tongue
 from .texels import TexelMap, avatar_texels
 
@@ -113,11 +113,9 @@ def paint_albedo(avatar: Avatar, paint: Paint, size: int = 1024) -> Float[np.nda
 def paint_texels(avatar: Avatar, paint: Paint, texels: TexelMap) -> Float[np.ndarray, "N 4"]:
     """Linear colour and opacity of each texel."""
     anatomy = read_anatomy(avatar)
-    spacing = texel_spacing(avatar, texels)
     points = texels.at(avatar.neutral, avatar.faces)
     material = avatar.face_material[texels.face]
     result = np.ones((len(points), 4), np.float32)
-    result[:, :3] = paint.skin
     for index, name in enumerate(avatar.material_names):
         here = np.flatnonzero(material == index)
         if not len(here):
@@ -132,9 +130,7 @@ def paint_texels(avatar: Avatar, paint: Paint, texels: TexelMap) -> Float[np.nda
             result[here, :3] = np.array(paint.hair) * 0.5
             result[here, 3] = lash_cover(points[here], anatomy, paint.seed)
         else:
-            result[here, :3] = paint_skin(
-                avatar, anatomy, paint, skin_masks(avatar, texels, here), points[here], spacing
-            )
+            result[here, :3] = paint_skin(avatar, anatomy, paint, texels.chosen(here))
     return result
 
 
@@ -149,25 +145,18 @@ def texel_spacing(avatar: Avatar, texels: TexelMap) -> float:
     return float(np.median(np.sqrt(area / covered.clip(1e-12)))) / texels.size
 
 
-def skin_masks(avatar: Avatar, texels: TexelMap, here: np.ndarray) -> dict[str, np.ndarray]:
-    """(N,) at the skin's texels: soft region masks, `sky` (the part of the sky that is seen), `slope` (1 on a wall)."""
+def skin_masks(avatar: Avatar, texels: TexelMap, around: Surroundings) -> dict[str, np.ndarray]:
+    """(N,) at each texel: soft region masks, `sky` (the part of the sky that is seen), `slope` (1 on a wall)."""
     names = list(avatar.regions)
-    around = look_around(avatar.neutral, avatar.faces)
     slope = np.hypot(around.normals[:, 0], around.normals[:, 1])
     columns = np.stack([*(avatar.regions[name] for name in names), around.sky(), slope], 1)
-    values = texels.at(columns, avatar.faces)[here]
-    return dict(zip([*names, "sky", "slope"], values.T, strict=True))
+    return dict(zip([*names, "sky", "slope"], texels.at(columns, avatar.faces).T, strict=True))
 
 
-def paint_skin(
-    avatar: Avatar,
-    anatomy: Anatomy,
-    paint: Paint,
-    masks: dict[str, np.ndarray],
-    points: Float[np.ndarray, "N 3"],
-    spacing: float,
-) -> Float[np.ndarray, "N 3"]:
+def paint_skin(avatar: Avatar, anatomy: Anatomy, paint: Paint, texels: TexelMap) -> Float[np.ndarray, "N 3"]:
     """Skin, lips, the inside of the mouth, brows, beard and short hair."""
+    points = texels.at(avatar.neutral, avatar.faces)
+    masks = skin_masks(avatar, texels, look_around(avatar.neutral, avatar.faces))
     colour = bare_skin(anatomy, paint, masks, points)
     lips = np.array(paint.lips) * (1 + 0.12 * noise(points * (4, 1, 1), 0.0016, paint.seed + 20)[:, None])
     colour = mix(colour, lips, 0.9 * lip_cover(points, anatomy))
@@ -176,7 +165,7 @@ def paint_skin(
     colour = mix(colour, hair * 0.9 + 0.06 * np.array(paint.skin), 0.5 * beard)
     scalp = paint.scalp_hair * scalp_cover(points, anatomy, masks, paint.seed)
     colour = mix(colour, hair * scalp_strands(points, anatomy, paint.seed)[:, None], scalp)
-    brows = brow_cover(points, anatomy, paint.brow_width, spacing, paint.seed)
+    brows = brow_cover(points, anatomy, paint.brow_width, texel_spacing(avatar, texels), paint.seed)
     colour = mix(colour, hair * 0.9, paint.brow_density * brows)
     inside = ramp(masks["mouth_interior"], 0.3, 0.9)
     colour = mix(colour, np.array(MOUTH), inside)

@@ -5,6 +5,7 @@ v = 1 - (r + 0.5) / size.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,8 +28,15 @@ class TexelMap:
     face: Int[np.ndarray, "N"]
     """Triangle under the centre."""
     bary: Float[np.ndarray, "N 3"]
-    nearest: Int[np.ndarray, "S S"]
-    """For every texel of the map the row of these arrays: its own on an island, outside that of the nearest one."""
+
+    @cached_property
+    def nearest(self) -> Int[np.ndarray, "S S"]:
+        """For every texel of the map the row of these arrays: its own on an island, outside that of the nearest one."""
+        row = np.full(self.size * self.size, -1, np.int32)
+        row[self.texel] = np.arange(len(self.texel))
+        row = row.reshape(self.size, self.size)
+        indices = distance_transform_edt(row < 0, return_distances=False, return_indices=True)
+        return row[tuple(indices)]
 
     def at(self, values: Num[np.ndarray, "V C"], faces: Int[np.ndarray, "F 3"]) -> Float[np.ndarray, "N C"]:
         """Values of the triangles' corners, interpolated; `faces` are those the map was made with, or row for row."""
@@ -39,9 +47,9 @@ class TexelMap:
         """The whole map; between the islands the nearest colour goes on, so that filtering mixes no background in."""
         return values[self.nearest]
 
-    def chosen(self, keep: Bool[np.ndarray, "N"]) -> "TexelMap":
-        """Only some of the texels; `nearest` then leads to those."""
-        return with_nearest(self.size, self.texel[keep], self.face[keep], self.bary[keep])
+    def chosen(self, keep: Bool[np.ndarray, "N"] | Int[np.ndarray, "_"]) -> "TexelMap":
+        """Only some of the texels."""
+        return TexelMap(self.size, self.texel[keep], self.face[keep], self.bary[keep])
 
 
 def texel_map(uv: Float[np.ndarray, "U 2"], uv_faces: Int[np.ndarray, "F 3"], size: int) -> TexelMap:
@@ -58,16 +66,7 @@ def texel_map(uv: Float[np.ndarray, "U 2"], uv_faces: Int[np.ndarray, "F 3"], si
     texel = np.flatnonzero(face >= 0)
     if not len(texel):
         raise ValueError(f"no triangle covers the centre of a texel of a map of {size}")
-    return with_nearest(size, texel, face[texel], fragments.bary[0].numpy().reshape(-1, 3)[texel])
-
-
-def with_nearest(size: int, texel: np.ndarray, face: np.ndarray, bary: np.ndarray) -> TexelMap:
-    """The map of these texels, with the nearest of them for every place."""
-    row = np.full(size * size, -1, np.int32)
-    row[texel] = np.arange(len(texel))
-    row = row.reshape(size, size)
-    indices = distance_transform_edt(row < 0, return_distances=False, return_indices=True)
-    return TexelMap(size, texel, face, bary, row[tuple(indices)])
+    return TexelMap(size, texel, face[texel], fragments.bary[0].numpy().reshape(-1, 3)[texel])
 
 
 def avatar_texels(avatar: Avatar, size: int) -> TexelMap:

@@ -1,6 +1,7 @@
 """Between the session and Blender: reads what jobs tell, acts on their end, redraws. Runs in Blender's main thread."""
 
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
 JOBS_FOLDER = "jobs"
 """Inside a project: one folder for each job."""
 
-_drawn_revision = -1
+_drawn = (-1, 0)
+_settling = False
 
 
 def tick() -> float:
@@ -117,11 +119,17 @@ def take_up_running_job() -> None:
 
 
 def redraw() -> None:
-    """Redraws the sidebars when there is something new to show."""
-    global _drawn_revision
-    if runtime.session().revision == _drawn_revision:
+    """Redraws the sidebars when there is something new to show, and every second while a job runs.
+
+    Twice in a row, because Blender moves the panels below a grown one only with the drawing after.
+    """
+    global _drawn, _settling
+    session = runtime.session()
+    current = (session.revision, int(time.time()) if session.is_busy(WORK) else 0)
+    changed = current != _drawn
+    if not changed and not _settling:
         return
-    _drawn_revision = runtime.session().revision
+    _drawn, _settling = current, changed
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":

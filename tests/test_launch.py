@@ -316,13 +316,15 @@ def test_poll_takes_no_time(tmp_path: Path) -> None:
     write_job(tmp_path, Job("count"))
     line = '{"event": "Progress", "stage": "Finding the face in a clip", "fraction": 0.1, "eta": 12.5}\n'
     (tmp_path / "events.jsonl").write_text(line * 20_000 + '{"event": "Done"}\n', encoding="utf-8")
-    job, durations, count = JobProcess.attach(tmp_path), [], 0
+    job, worked, waited, count = JobProcess.attach(tmp_path), [], [], 0
     while not job.ended:
-        start = time.perf_counter()
+        start = time.thread_time(), time.perf_counter()
         count += len(job.poll())
-        durations.append(time.perf_counter() - start)
+        worked.append(time.thread_time() - start[0])  # the processor's time: other programs do not count
+        waited.append(time.perf_counter() - start[1])
     assert count == 20_001
-    assert statistics.median(durations) < 0.010
+    assert statistics.median(worked) < 0.010
+    assert min(waited) < 0.010
 
 
 def test_wrong_environments_are_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def play_good(options, report):
         takes[name] = project.take_path(name)
         project = with_clip(project, name)
     save_project(project)
-    report(Warning("good: the end is damaged"))
+    report(Warning(f"{name}: the end is damaged"))
     return {"project": project.folder, "avatar": project.avatar_folder, "takes": takes}
 
 

@@ -201,7 +201,7 @@ def test_the_page_is_whole_and_says_what_it_is_given(tmp_path: Path):
     sheet = save_picture(tmp_path / "clip_sheet.jpg", np.full((20, 30, 3), 90, np.uint8))
     (tmp_path / "clip.blend").write_bytes(b"x" * 1_500_000)
     section = ClipSection(
-        "clip <1>", [Figure("error", "1.20", "%")], sheet, tmp_path / "clip.mp4", take_curves(toy_take())
+        "clip <1>", [Figure("error", "1.20", "%")], sheet, tmp_path / "clip.mp4", b"poster", take_curves(toy_take())
     )
     page = Page("A & B", "summary", [], [section], {"clip.blend": "for Blender", "absent.fbx": "no"}, ["mind <this>"])
     text = write_page(tmp_path / "report.html", page).read_text("utf-8")

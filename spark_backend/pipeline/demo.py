@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .options import CaptureOptions, DemoOptions
 from .overlay import overlay_frames
 from .progress import sections, shares
 from .report import ClipSection, Figure, Page, write_page
-from .sheet import contact_sheet, save_picture
+from .sheet import contact_sheet, encode_picture, save_picture, telling_frames
 
 PURPOSES = {
     ".blend": "the head with all curves, the camera and the clip, for Blender",
@@ -142,15 +142,29 @@ def clip_results(
     exports = [folder / f"{clip}{ending}" for ending in endings]
     export_many(project.avatar_folder, take_path, exports, video=video, blender=blender, report=step["export"])
     film = folder / f"{clip}_overlay.mp4"
-    write_video(film, overlay_frames(avatar, take, video, None, step["overlay"]), sound_of=video)
+    poster = Poster(overlay_frames(avatar, take, video, None, step["overlay"]), int(telling_frames(take, 3)[-1]))
+    write_video(film, poster, sound_of=video)
     sheet = save_picture(folder / f"{clip}_sheet.jpg", contact_sheet(avatar, take, video))
     figures = clip_figures(avatar, take, frames)
     known = None if footage is None else truth_figures(avatar, take, footage.avatar, footage.take)
     truth = None if footage is None else matching_frames(footage.take, take)
-    section = ClipSection(clip, shown_figures(figures, known), sheet, film, take_curves(take, truth))
+    section = ClipSection(clip, shown_figures(figures, known), sheet, film, poster.jpeg, take_curves(take, truth))
     files = {path.name: PURPOSES[path.suffix] for path in exports}
     files |= {film.name: "source, head over the source, clay", sheet.name: "the frames that differ most"}
     return ClipResult(section, files, figures, known)
+
+
+class Poster:
+    """Passes pictures on and keeps one of them as a JPEG."""
+
+    def __init__(self, frames: Iterable[tuple[float, np.ndarray]], chosen: int) -> None:
+        self.frames, self.chosen, self.jpeg = frames, chosen, b""
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        for index, (seconds, picture) in enumerate(self.frames):
+            if index == self.chosen:
+                self.jpeg = encode_picture(".jpg", picture, 85)
+            yield seconds, picture
 
 
 def matching_frames(truth: Take, take: Take) -> Take | None:

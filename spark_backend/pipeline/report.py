@@ -24,9 +24,9 @@ header p { color: var(--soft); margin: 4px 0 0; max-width: 62ch; }
 h1 { font-size: 34px; line-height: 1.15; letter-spacing: -0.02em; margin: 0; }
 h2 { font-size: 21px; letter-spacing: -0.01em; margin: 56px 0 16px; }
 h3 { font-size: 14px; font-weight: 600; color: var(--soft); margin: 32px 0 10px; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 1px;
-  background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; margin: 24px 0; }
-.figures div { background: var(--card); padding: 16px 18px; }
+.figures { display: flex; flex-wrap: wrap; gap: 1px; background: var(--line); border: 1px solid var(--line);
+  border-radius: 12px; overflow: hidden; margin: 24px 0; }
+.figures div { flex: 1 1 158px; background: var(--card); padding: 16px 18px; }
 .figures b { display: block; font-size: 25px; font-weight: 600; letter-spacing: -0.01em;
   font-variant-numeric: tabular-nums; }
 .figures b small { font-size: 14px; font-weight: 400; color: var(--soft); }
@@ -81,6 +81,8 @@ class ClipSection:
     figures: Sequence[Figure]
     sheet: Path
     overlay: Path
+    poster: bytes
+    """JPEG that stands for the overlay video until it is played."""
     curves: Sequence[Curve]
 
 
@@ -130,13 +132,15 @@ def figure_grid(figures: Sequence[Figure]) -> str:
 
 def clip_section(clip: ClipSection) -> str:
     """Video, figures, contact sheet and curves of one clip."""
+    poster = f"data:image/jpeg;base64,{base64.b64encode(clip.poster).decode()}"
     key = ""
     if any(curve.truth is not None for curve in clip.curves):
         key = '<p class="key"><i></i>captured<i class="t"></i>truth</p>'
     return "\n".join(
         [
             f"<section><h2>{escape(clip.name)}</h2>",
-            f'<video src="{escape(clip.overlay.name)}" controls loop muted playsinline preload="metadata"></video>',
+            f'<video src="{escape(clip.overlay.name)}" poster="{poster}"',
+            ' controls loop playsinline preload="none"></video>',
             figure_grid(clip.figures),
             "<h3>Frames that differ most</h3>",
             f'<img src="{inline(clip.sheet)}" alt="Contact sheet of {escape(clip.name)}">',

@@ -79,10 +79,15 @@ def telling_frames(take: Take, count: int) -> np.ndarray:
     return candidates[np.sort(chosen)]
 
 
-def save_picture(path: Path, image: np.ndarray, quality: int = 92) -> Path:
+def save_picture(path: Path, image: np.ndarray) -> Path:
     """Writes (H, W, 3) uint8 sRGB, or (H, W, 4) with opacity, as PNG or JPEG, by the file's ending."""
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix in (".jpg", ".jpeg") else []
-    swapped = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[-1] == 4 else cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(path.suffix, swapped, settings)[1].tobytes()
+    data = encode_picture(path.suffix, image)
     write_atomic(path, lambda file: file.write(data))
     return path
+
+
+def encode_picture(ending: str, image: np.ndarray, quality: int = 92) -> bytes:
+    """The content of a PNG or JPEG file; `quality` is JPEG's."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality] if ending in (".jpg", ".jpeg") else []
+    swapped = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[-1] == 4 else cv2.COLOR_RGB2BGR)
+    return cv2.imencode(ending, swapped, settings)[1].tobytes()

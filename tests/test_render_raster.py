@@ -77,11 +77,11 @@ def test_agrees_with_the_oracle_away_from_edges(rasterizer: Rasterizer, behind: 
 @ANY
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fan_draws_every_pixel_once(rasterizer: Rasterizer, seed: int):
-    """Corners on pixel centres and on their borders, so that many centres lie exactly on edges."""
+    """The hub on a pixel's centre, spokes along its row, its column and at other angles: many centres lie on edges."""
     generator = np.random.default_rng(seed)
-    rim = [(0, 0), (17.5, 0), (64, 0), (64, 9.5), (64, 32), (22.5, 32), (0, 32), (0, 14.5)]
-    hub = [(generator.integers(4, 60) + 0.5, generator.integers(4, 28) + 0.5)]
-    clip = flat_clip(rim + hub)
+    x, y = generator.integers(4, 60) + 0.5, generator.integers(4, 28) + 0.5
+    rim = [(0, 0), (x, 0), (64, 0), (64, y), (64, 32), (x, 32), (0, 32), (0, y)]
+    clip = flat_clip([*rim, (x, y)])
     turn = generator.integers(0, 2, len(rim))
     faces = [(i, (i + 1) % 8, 8) if turn[i] else (8, (i + 1) % 8, i) for i in range(8)]
     count = sum(rasterizer.rasterize(clip, torch.tensor([face]), SIZE).mask.int() for face in faces)
@@ -97,6 +97,7 @@ def test_the_nearest_wins_and_of_equals_the_first(rasterizer: Rasterizer):
     assert fragments.mask.all()
     assert set(fragments.face.unique().tolist()) == {2, 3}
     torch.testing.assert_close(fragments.depth, torch.full_like(fragments.depth, -0.2))
+    assert not rasterizer.rasterize(clip, faces[6:], SIZE).mask.any()  # before the near plane, beyond the far one
 
 
 @ANY

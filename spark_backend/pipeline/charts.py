@@ -60,12 +60,16 @@ def chart(curve: Curve) -> str:
     )
     zero = place(np.array([0.0]), low, high)[0]
     base = f'<line class="zero" x1="{PAD}" x2="{WIDTH - PAD}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
-    label = f"{escape(curve.name)}: {low:.2g} to {high:.2g}{escape(curve.unit)}"
+    name, reach = escape(curve.name), f"{short(low)} … {short(high)}{escape(curve.unit)}"
     return (
-        f'<figure class="curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{base}{lines}</svg>'
-        f"<figcaption><b>{escape(curve.name)}</b><span>{low:.2g} … {high:.2g}{escape(curve.unit)}</span></figcaption>"
-        "</figure>"
+        f'<figure class="curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}, {reach}">{base}{lines}</svg>'
+        f"<figcaption><b>{name}</b><span>{reach}</span></figcaption></figure>"
     )
+
+
+def short(number: float) -> str:
+    """Two digits, and no minus before a nought."""
+    return f"{number:.2g}" if abs(number) >= 0.05 else "0"
 
 
 def limits(curve: Curve) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 Curves are what ARKit's recordings look like: weights in [0, 1], closures that close, look weights that come in pairs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -68,10 +68,12 @@ def speech(random: np.random.Generator, pts: np.ndarray) -> dict[str, np.ndarray
     """Phrases of four to five syllables a second, with pauses, blurred into each other as articulation is."""
     result: dict[str, np.ndarray] = {}
     time, end_of_phrase = 0.35, 0.35 + random.uniform(1.2, 2.4)
-    while time < pts[-1]:
+    for viseme in deck(random, VISEMES):
+        if time >= pts[-1]:
+            break
         length = random.uniform(0.17, 0.27)
         strength = random.uniform(0.6, 1.1)
-        for name, value in VISEMES[int(random.integers(len(VISEMES)))].items():
+        for name, value in viseme.items():
             held = (pts >= time) & (pts < time + length)
             result[name] = result.get(name, np.zeros(len(pts))) + strength * value * held
         time += length
@@ -82,16 +84,25 @@ def speech(random: np.random.Generator, pts: np.ndarray) -> dict[str, np.ndarray
     return {name: gaussian_filter1d(values, blur, mode="nearest") for name, values in result.items()}
 
 
+def deck(random: np.random.Generator, cards: tuple[Mapping[str, float], ...]) -> Iterator[Mapping[str, float]]:
+    """The cards in random order, for ever; each comes once before any comes again."""
+    while True:
+        for index in random.permutation(len(cards)):
+            yield cards[index]
+
+
 def passing(random: np.random.Generator, pts: np.ndarray) -> dict[str, np.ndarray]:
     """Expressions that rise, stay and fall, about two a second and a half, overlapping."""
     result: dict[str, np.ndarray] = {}
     time = 0.5
-    while time < pts[-1]:
+    for expression in deck(random, PASSING):
+        if time >= pts[-1]:
+            break
         length = random.uniform(0.7, 1.6)
         position = (pts - time) / length
         envelope = np.where((position > 0) & (position < 1), np.sin(np.pi * np.clip(position, 0, 1)) ** 2, 0)
         strength = random.uniform(0.6, 1.15)
-        for name, value in PASSING[int(random.integers(len(PASSING)))].items():
+        for name, value in expression.items():
             result[name] = result.get(name, np.zeros(len(pts))) + strength * value * envelope
         time += length * random.uniform(0.4, 0.8)
     return result
@@ -139,12 +150,11 @@ def sway(random: np.random.Generator, pts: np.ndarray) -> np.ndarray:
 
 
 def band_limited(random: np.random.Generator, pts: np.ndarray, count: int, highest: float) -> np.ndarray:
-    """(T, count) smooth noise of about unit deviation with nothing above `highest` hertz; 0 at the first frame."""
+    """(T, count) smooth noise of about unit deviation with nothing above `highest` hertz."""
     waves = 6
     frequency = random.uniform(0.1, 1.0, (waves, count)) * highest
     phase = random.uniform(0, 2 * np.pi, (waves, count))
-    values = np.sin(2 * np.pi * pts[:, None, None] * frequency + phase).sum(1) * np.sqrt(2 / waves)
-    return values - values[0]
+    return np.sin(2 * np.pi * pts[:, None, None] * frequency + phase).sum(1) * np.sqrt(2 / waves)
 
 
 def as_take(

@@ -154,16 +154,19 @@ def file_table(folder: Path, files: Mapping[str, str]) -> str:
     """Links to the files that exist, what each is for, and its size."""
     rows = (
         f'<tr><td><a href="{escape(name)}">{escape(name)}</a></td><td>{escape(purpose)}</td>'
-        f"<td>{megabytes(folder / name)}</td></tr>"
+        f"<td>{file_size(folder / name)}</td></tr>"
         for name, purpose in files.items()
         if (folder / name).exists()
     )
     return f"<h2>Files</h2><table>{''.join(rows)}</table>"
 
 
-def megabytes(path: Path) -> str:
-    """A file's size for people; nothing for a folder."""
-    return "" if path.is_dir() else f"{path.stat().st_size / 1e6:.1f} MB"
+def file_size(path: Path) -> str:
+    """For people; nothing for a folder."""
+    if path.is_dir():
+        return ""
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} KB"
 
 
 def inline(path: Path) -> str:

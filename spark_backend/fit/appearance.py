@@ -1,0 +1,240 @@
+"""The person's texture maps from frames of their clips: albedo free of light, completed where nothing was seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..protocol.avatar import Avatar
+from .anatomy import Anatomy, read_anatomy
+from .blend import Blend, blend, smooth_over_map
+from .complete import Diffusion, borrow_other_side
+from .fields import mix, ramp
+from .gloss import ORGANS, gloss_of_skin
+from .hair import above_hairline, brow_cover
+from .irises import iris_colour
+from .light import Lighting, Samples, estimate_light, transfer_at
+from .occlusion import Surroundings, look_around
+from .paint import Paint, lip_colour, lip_cover, paint_texels, skin_masks, texel_spacing
+from .scalp import Scalp, find_scalp, skin_distance
+from .sightings import SKIN, Drawing, Frame, Sighting, draw_over, face_kinds, material_index, sight
+from .texels import TexelMap, avatar_texels
+
+MARGIN = 0.0035
+"""Metres by which tracking errs sideways, at silhouettes."""
+ORGAN_MARGIN = 0.0012
+"""The same at lids and lips, which landmarks hold in place."""
+PLACES = 6000
+"""Texels from which the light is estimated."""
+
+
+@dataclass(frozen=True)
+class Texture:
+    """What the clips tell about a person's looks."""
+
+    albedo: Float[np.ndarray, "S S 4"]
+    """Linear, without light; the fourth channel is opacity, below 1 on the lashes."""
+    roughness: Float[np.ndarray, "S S"]
+    specular: Float[np.ndarray, "S S"]
+    """Both as the Principled shader takes them."""
+    seen: Float[np.ndarray, "S S"]
+    """How well each texel of the skin was seen, in [0, 1]."""
+    lighting: Lighting
+    """Of the clips, for a surface of this albedo."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The head whose outer skin is to be textured."""
+
+    avatar: Avatar
+    anatomy: Anatomy
+    every: TexelMap
+    """Of the whole atlas."""
+    skin: TexelMap
+    """Of the outer skin."""
+    points: Float[np.ndarray, "N 3"]
+    """The skin's texels at rest, metres."""
+    masks: dict[str, np.ndarray]
+    around: Surroundings
+    lips: Float[np.ndarray, "N"]
+    plain: Bool[np.ndarray, "N"]
+    """Bare skin in almost every face: no lips, brows, lids, nostrils, hair."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame and what it shows."""
+
+    frame: Frame
+    drawing: Drawing
+    sighting: Sighting
+    transfer: Float[np.ndarray, "V 9"]
+    sharpness: float
+
+
+def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Texture:
+    """Albedo, gloss and light from at least one frame in which the mesh lies on the person."""
+    subject = read_subject(avatar, size)
+    views = [look(subject, frame) for frame in frames]
+    lighting = estimate_light(light_samples(subject, views))[0]
+    shading = [
+        (view.transfer @ lighting.harmonics[view.frame.clip] * gain).clip(0.04).astype(np.float32)
+        for view, gain in zip(views, lighting.gain, strict=True)
+    ]
+    merged = merge(subject, views, shading)
+    skin_colour = np.median(merged.colour[subject.plain & (merged.confidence > 0.5)], axis=0)
+    seen, scalp = judge(subject, merged, skin_colour)
+    paint = person_paint(subject, views, shading, merged, skin_colour)
+    colour, confidence = complete(subject, seen, scalp, paint)
+    return assemble(subject, paint, colour, confidence, scalp, lighting)
+
+
+def read_subject(avatar: Avatar, size: int) -> Subject:
+    """All that does not depend on the frames."""
+    anatomy = read_anatomy(avatar)
+    every = avatar_texels(avatar, size)
+    skin = every.chosen(face_kinds(avatar)[every.face] == SKIN)
+    points = skin.at(avatar.neutral, avatar.faces)
+    around = look_around(avatar.neutral, avatar.faces)
+    masks = skin_masks(avatar, skin, around)
+    lips = lip_cover(points, anatomy)
+    brows = brow_cover(points, anatomy, 1.6, texel_spacing(avatar, every), 0)
+    plain = (masks["face"] > 0.9) & (masks["eyelids"] < 0.3) & (lips < 0.02) & (brows < 0.02) & (masks["sky"] > 0.45)
+    plain &= above_hairline(points, anatomy, masks["slope"]) < -0.012 * anatomy.unit
+    return Subject(avatar, anatomy, every, skin, points, masks, around, lips, plain)
+
+
+def look(subject: Subject, frame: Frame) -> View:
+    """Finds the skin in a frame."""
+    avatar, unit = subject.avatar, subject.anatomy.unit
+    spacing = texel_spacing(avatar, subject.every)
+    drawing = draw_over(avatar, frame, 1 / spacing)
+    sighting = sight(avatar, subject.skin, frame, drawing, MARGIN * unit, ORGAN_MARGIN * unit)
+    transfer = transfer_at(subject.around, sighting.normals, frame.rotation)
+    return View(frame, drawing, sighting, transfer, sharpness_of(drawing, spacing))
+
+
+def sharpness_of(drawing: Drawing, spacing: float) -> float:
+    """How much detail the picture has on the face, in any unit: contrast of neighbours, by pixels to a texel."""
+    grey = drawing.image.mean(2)
+    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1.0))
+    inside = (drawing.edge_distance > 4) & (drawing.organ_distance > 4)
+    if not inside.any():
+        return 1e-3
+    contrast = float(detail[inside].mean() / max(float(grey[inside].mean()), 1e-3))
+    pixels = drawing.K[0, 0] / float(np.median(drawing.depth[inside])) * spacing
+    return max(contrast, 1e-3) ** 0.5 * min(pixels, 1.25)
+
+
+def light_samples(subject: Subject, views: Sequence[View]) -> Samples:
+    """Plain skin, a few thousand texels of it, in all frames."""
+    total = sum(view.sighting.weight for view in views)
+    usable = np.flatnonzero(subject.plain & (total > 0))
+    if len(usable) < 50:
+        usable = np.flatnonzero(total > 0)
+    chosen = np.random.default_rng(0).permutation(usable)[:PLACES]
+    places, faces = subject.skin.chosen(chosen), subject.avatar.faces
+    return Samples(
+        colour=np.stack([view.sighting.colour[chosen] for view in views]),
+        weight=np.stack([view.sighting.weight[chosen] for view in views]),
+        transfer=np.stack([places.at(view.transfer, faces) for view in views]),
+        clip=np.array([view.frame.clip for view in views]),
+    )
+
+
+def merge(subject: Subject, views: Sequence[View], shading: Sequence[Float[np.ndarray, "V 3"]]) -> Blend:
+    """The skin's albedo where it was seen."""
+    faces = subject.avatar.faces
+    colours = np.stack([v.sighting.colour / subject.skin.at(s, faces) for v, s in zip(views, shading, strict=True)])
+    weights = np.stack([view.sighting.weight for view in views])
+    sharpness = np.array([view.sharpness for view in views])
+    return blend(subject.skin, colours, weights, sharpness / sharpness.max())
+
+
+def judge(subject: Subject, merged: Blend, skin_colour: Float[np.ndarray, "3"]) -> tuple[Blend, Scalp]:
+    """What of the merged colours is the person's: foreign things are taken out, hair is told from skin."""
+    diffusion = Diffusion(subject.avatar, subject.skin)
+    scalp = find_scalp(
+        diffusion, subject.anatomy, subject.masks, subject.points, merged.colour, merged.confidence, skin_colour
+    )
+    foreign = smooth_over_map(
+        subject.skin, scalp.foreign[:, None].astype(np.float32), np.ones(len(subject.points), bool), 2.0
+    )[:, 0]
+    return Blend(merged.colour, merged.weight * ramp(foreign, 0.4, 0.05)), scalp
+
+
+def person_paint(
+    subject: Subject,
+    views: Sequence[View],
+    shading: Sequence[Float[np.ndarray, "V 3"]],
+    merged: Blend,
+    skin_colour: Float[np.ndarray, "3"],
+) -> Paint:
+    """The person in paint: for what no frame shows, and for eyes, mouth and lashes."""
+    trusted = merged.confidence > 0.5
+    red = trusted & (subject.lips > 0.9)
+    lips = np.median(merged.colour[red], axis=0) if red.sum() > 100 else np.array(lip_colour(tuple(skin_colour)))
+    front = subject.avatar.regions["face"]
+    levels = [np.median(s[front], axis=0) for s in shading]
+    eyes = subject.every.chosen(
+        subject.avatar.face_material[subject.every.face] == material_index(subject.avatar, "eye")
+    )
+    pairs = [(view.frame, view.drawing) for view in views]
+    iris = iris_colour(subject.avatar, subject.anatomy, eyes, pairs, levels) if len(eyes.texel) else None
+    default = Paint()
+    return Paint(
+        skin=tuple(map(float, skin_colour)),
+        lips=tuple(map(float, lips)),
+        hair=default.hair,
+        iris=iris or default.iris,
+        blush=0.35,
+        mottling=0.4,
+        scalp_hair=0.0,
+    )
+
+
+def complete(
+    subject: Subject, seen: Blend, scalp: Scalp, paint: Paint
+) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
+    """The skin everywhere: as seen, else as on the other side, else painted in the tone of what is around."""
+    diffusion = Diffusion(subject.avatar, subject.skin)
+    middle = float(subject.anatomy.eyes[:, 0].mean())
+    colour, confidence = borrow_other_side(diffusion, seen.colour, seen.confidence, middle)
+    painted = paint_texels(subject.avatar, paint, subject.skin)[:, :3]
+    skin = np.array(paint.skin)
+    alike = (skin_distance(colour, skin) < 2.0) & (subject.lips < 0.05) & (subject.masks["sky"] > 0.3)
+    ratio = np.log(colour.clip(2e-3)) - np.log(painted.clip(2e-3))
+    tone = diffusion.spread(ratio.clip(-0.6, 0.6), confidence * alike, 0.0, 0.01)
+    filled = painted * np.exp(tone)
+    filled = mix(filled, scalp.colour, scalp.cover)
+    everywhere = np.ones(len(confidence), bool)
+    around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 5 / 1024 * subject.skin.size)[:, 0]
+    share = ramp(np.minimum(confidence, 1.2 * around), 0.05, 0.6)
+    return mix(filled, colour, share), seen.confidence
+
+
+def assemble(
+    subject: Subject, paint: Paint, colour: np.ndarray, seen: np.ndarray, scalp: Scalp, lighting: Lighting
+) -> Texture:
+    """The maps of the whole atlas."""
+    every = subject.every
+    rows = np.searchsorted(every.texel, subject.skin.texel)
+    albedo = paint_texels(subject.avatar, paint, every)
+    albedo[rows, :3] = colour
+    gloss = np.tile(np.array([0.5, 0.4], np.float32), (len(every.texel), 1))
+    material = subject.avatar.face_material[every.face]
+    for name, values in ORGANS.items():
+        gloss[material == material_index(subject.avatar, name)] = values
+    gloss[rows] = gloss_of_skin(subject.points, subject.anatomy, subject.masks, scalp.cover, subject.lips)
+    confidence = np.zeros(len(every.texel), np.float32)
+    confidence[rows] = seen
+    return Texture(
+        albedo=every.picture(albedo),
+        roughness=every.picture(gloss[:, 0]),
+        specular=every.picture(gloss[:, 1]),
+        seen=every.picture(confidence),
+        lighting=lighting,
+    )

@@ -61,10 +61,8 @@ def chart(curve: Curve) -> str:
     zero = place(np.array([0.0]), low, high)[0]
     base = f'<line class="zero" x1="{PAD}" x2="{WIDTH - PAD}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
     name, reach = escape(curve.name), f"{short(low)} … {short(high)}{escape(curve.unit)}"
-    return (
-        f'<figure class="curve"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}, {reach}">{base}{lines}</svg>'
-        f"<figcaption><b>{name}</b><span>{reach}</span></figcaption></figure>"
-    )
+    picture = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}, {reach}">{base}{lines}</svg>'
+    return f'<figure class="curve">{picture}<figcaption><b>{name}</b><span>{reach}</span></figcaption></figure>'
 
 
 def short(number: float) -> str:

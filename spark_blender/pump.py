@@ -1,5 +1,6 @@
 """Between the session and Blender: reads what jobs tell, acts on their end, redraws. Runs in Blender's main thread."""
 
+import contextlib
 import logging
 import time
 from dataclasses import replace
@@ -106,12 +107,16 @@ def window_of(folder: Path) -> bpy.types.Window | None:
     return next((w for w in windows if project_folder(settings_of(w.scene)) == folder), None)
 
 
-def take_up_running_job() -> None:
-    """Finds a capture again that an earlier session of Blender has left running for a scene's project."""
+def take_up_projects() -> None:
+    """Brings the scenes' lists up to date, and finds a capture again that an earlier session has left running."""
     session = runtime.session()
     for scene in bpy.data.scenes:
         folder = project_folder(settings_of(scene))
-        if folder is None or session.is_busy(WORK):
+        if folder is None:
+            continue
+        with contextlib.suppress(SparkError):  # a project that is gone is told when a button needs it
+            refresh(settings_of(scene))
+        if session.is_busy(WORK):
             continue
         for job in running_jobs(folder / JOBS_FOLDER):
             session.attach(WORK, job)

@@ -18,8 +18,8 @@ CLASSES = (
 
 @bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
-    """A file was opened: its project may have a job that still runs."""
-    pump.take_up_running_job()
+    """A file was opened: its project may have changed, and may have a job that still runs."""
+    pump.take_up_projects()
 
 
 def register_all() -> None:

@@ -223,7 +223,8 @@ def test_the_pump_never_holds_blender_up(seen) -> None:
 
 
 def test_a_job_is_found_again_after_a_restart(seen) -> None:
-    assert step(seen, "found_again") == {"before": True, "status": "cancelled"}
+    again = step(seen, "found_again")
+    assert again == {"before": True, "status": "cancelled", "takes": ["garbage", "good", "made meanwhile"]}
 
 
 def test_disabling_ends_the_running_job(seen) -> None:

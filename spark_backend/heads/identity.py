@@ -1,5 +1,8 @@
 """Who a MakeHuman head can be: its targets as one decorrelated basis with a Gaussian prior.
 
+The targets cannot say everything about a face, so smooth random displacements of its surface are added: modes of a
+Gaussian process (Luethi et al., Gaussian Process Morphable Models, 2018), mostly symmetric.
+
 A target pair (nose-width incr/decr) gives one direction, a left and a right target give a symmetric one and a much
 weaker antisymmetric one. What a camera cannot see, position, orientation and size of the whole face, is taken out of
 each direction. The directions, scaled by how much people differ along them, are decorrelated by a singular value
@@ -25,6 +28,9 @@ SIGMA_PAIR, SIGMA_SINGLE, SIGMA_ANTISYMMETRIC, SIGMA_ASYMMETRIC = 0.25, 0.15, 0.
 SIGMA_MACRO = {"gender": 0.8, "age": 0.5, "weight": 0.6, "muscle": 0.4, "race": 0.6}
 
 AGES = ("young",)
+
+# The Gaussian process: standard deviation and correlation length (metres), how alike the two sides are, modes an axis.
+SMOOTH_SIGMA, SMOOTH_LENGTH, SMOOTH_SYMMETRY, SMOOTH_MODES = 0.0016, 0.022, 0.85, 26
 
 
 def average_adult(data: MakeHuman) -> np.ndarray:
@@ -95,6 +101,37 @@ def local_directions(data: MakeHuman) -> list[np.ndarray]:
             result += [sigma * (direction + right), SIGMA_ANTISYMMETRIC * (direction - right)]
         elif partner == name:
             result.append(sigma * direction)
+    return result
+
+
+def smooth_directions(points: np.ndarray, strength: np.ndarray) -> list[np.ndarray]:
+    """Modes (V, 3) of a Gaussian process over points (V, 3) in metres, Blender's axes; `strength` (V,) fades it out.
+
+    Nystroem's method on points spread over where the process is strong.
+    """
+    candidates = points[strength > 0.5]
+    spread = [0]
+    distance = np.linalg.norm(candidates - candidates[0], axis=1)
+    while distance.max() > SMOOTH_LENGTH / 2.5:
+        spread.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(candidates - candidates[spread[-1]], axis=1))
+    samples = candidates[spread]
+
+    def kernel(a: np.ndarray, sign: float) -> np.ndarray:
+        def plain(b: np.ndarray) -> np.ndarray:
+            return np.exp(-((a[:, None] - b[None]) ** 2).sum(-1) / (2 * SMOOTH_LENGTH**2))
+
+        return SMOOTH_SIGMA**2 * (plain(samples) + sign * SMOOTH_SYMMETRY * plain(samples * [-1, 1, 1]))
+
+    result = []
+    for axis, sign in enumerate((-1.0, 1.0, 1.0)):  # mirrored twins move oppositely sideways, alike otherwise
+        values, vectors = np.linalg.eigh(kernel(samples, sign))
+        top = np.argsort(values)[::-1][:SMOOTH_MODES]
+        modes = kernel(points, sign) @ (vectors[:, top] / np.sqrt(values[top])) * strength[:, None]
+        for mode in modes.T:
+            direction = np.zeros_like(points)
+            direction[:, axis] = mode
+            result.append(direction)
     return result
 
 

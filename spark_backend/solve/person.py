@@ -46,8 +46,12 @@ def fit_person(
     keyframes: int,
     options: SolveOptions,
     tick: Tick = lambda part: None,
+    avatar: Avatar | None = None,
 ) -> Person:
-    """Identity and focal lengths from at most `keyframes` frames of all clips together."""
+    """Identity and focal lengths from at most `keyframes` frames of all clips together.
+
+    With an `avatar` the person is known, and only the focal lengths are found.
+    """
     share = max(8, keyframes // len(clips))
     parts = []
     for number, (info, frames) in enumerate(clips):
@@ -61,7 +65,7 @@ def fit_person(
     pts = np.arange(len(pts)) * 1e3
 
     focal = np.array([prior_focal(info, options) for info, _ in clips])
-    model = landmark_model(head)
+    model = landmark_model(head, avatar)
     state, scale = initial_state(model, landmarks, scores, clip, focal)
     seen = observations(landmarks, scores, clip, pts, scale)
     problem = Problem(model, seen, torch.as_tensor(np.log(focal)), True, options)

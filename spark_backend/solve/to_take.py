@@ -69,5 +69,3 @@ def neck_rotations(head: np.ndarray, valid: np.ndarray) -> np.ndarray:
     torso = turns[np.flatnonzero(valid)].mean()
     neck = (torso.inv() * turns).as_quat(scalar_first=True)
     return neck * np.where(neck[:, :1] < 0, -1, 1)
-
-

@@ -1,0 +1,45 @@
+"""`spark track`: what every frame of a clip does, on the person's own head."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..heads.anny import load_anny
+from ..protocol.avatar import load_avatar
+from ..protocol.job import Metric, Report
+from ..protocol.project import load_clip, open_project
+from ..protocol.take import save_take
+from ..solve.options import SolveOptions
+from ..solve.person import fit_person, track_clip
+from ..solve.to_take import state_to_take
+from .fit import told
+from .measure import clip_figures
+from .options import TrackOptions
+
+FOCAL_FRAMES = 24
+"""Keyframes from which the focal length of a clip is found that the fit has not seen."""
+
+
+def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
+    """Writes `takes/NAME.npz` of the project."""
+    project = open_project(options.project)
+    avatar = load_avatar(project.avatar_folder)
+    info, frames = load_clip(project.clip_folder(options.clip))
+    head, solver = load_anny(), SolveOptions()
+    focal = avatar.metrics.get("focal", {}).get(options.clip)
+    if focal is None:
+        focal = fit_person(head, [(info, frames)], FOCAL_FRAMES, solver, avatar=avatar).focal[0]
+    state = track_clip(head, avatar, info, frames, float(focal), solver, told(report, f"Tracking {options.clip}"))
+    source = {
+        "path": info.source,
+        "digest": info.digest,
+        "clip": options.clip,
+        "tracker": options.tracker,
+        "smoothing": "second differences, Huber",
+    }
+    take = state_to_take(avatar, info, frames, state, float(focal), source)
+    path = project.take_path(options.output or options.clip)
+    save_take(path, take)
+    figures = clip_figures(avatar, take, frames)
+    report(Metric("reprojection", figures.reprojection, "% of the interocular distance"))
+    report(Metric("jitter", figures.jitter, "mm"))
+    return {"take": str(path), "reprojection": figures.reprojection, "jitter": figures.jitter}

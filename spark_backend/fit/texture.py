@@ -14,10 +14,10 @@ from ..protocol.posing import pose_vertices, quaternion_to_matrix
 from ..protocol.storage import write_atomic
 from ..protocol.take import ROTATIONS, Take
 from ..video.decode import read_selected
+from .appearance import Texture, fit_texture
 from .choice import Observation, choose_frames
 from .paint import bytes_from_albedo
 from .sightings import Frame
-from .appearance import Texture, fit_texture
 
 FRAMES = 16
 """Frames that a texture is made of."""

@@ -2,9 +2,9 @@
 
     python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--keep FOLDER] [--scorer SCRIPT]
 
-`error` is the landmark error in % of the distance between the pupils, `2nd diff` the mean second difference of the face's
-vertices in mm, `fps` frames a second of tracking alone. With `--scorer`, a video that has its truth beside it as
-`NAME.npz` is scored by `python SCRIPT NAME.npz TAKE.npz --json OUT`, and detrended reprojection (%), head rotation
+`error` is the landmark error in % of the distance between the pupils, `2nd diff` the mean second difference of the
+face's vertices in mm, `fps` frames a second of tracking alone. With `--scorer`, a video that has its truth beside it
+as `NAME.npz` is scored by `python SCRIPT NAME.npz TAKE.npz --json OUT`, and detrended reprojection (%), head rotation
 (degrees) and excess jitter (mm) are added.
 """
 

@@ -1,6 +1,7 @@
 """Exports without Blender, the choice of Blender, and what happens when an export goes wrong."""
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,8 @@ def test_companions_move_along_and_old_files_are_replaced(project: Path):
 
 
 def test_cancelling_ends_the_child(project: Path):
-    program = fake_blender(project, "import time\nprint('started', flush=True)\ntime.sleep(60)")
+    survived = project / "survived"
+    program = fake_blender(project, f"import time\ntime.sleep(1)\npathlib.Path({str(survived)!r}).touch()")
     calls = []
 
     def report(event: Event) -> None:
@@ -156,6 +158,8 @@ def test_cancelling_ends_the_child(project: Path):
             project / "toy.spark/avatar", project / "take.npz", project / "x.fbx", blender=program, report=report
         )
     assert not list(project.glob(".spark*"))
+    time.sleep(1.3)
+    assert not survived.exists()
 
 
 def test_blender_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

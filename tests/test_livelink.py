@@ -77,6 +77,14 @@ def test_head_angles(axis: int, angle: float, expected: tuple[float, float, floa
     np.testing.assert_allclose(livelink_angles(turned)[0, :3], expected, atol=1e-12)
 
 
+def test_eyes_look_to_the_subjects_right_and_down_at_positive_angles():
+    take = toy_take(1)
+    right = axis_quaternion(2, np.array([-0.25]))
+    down = axis_quaternion(0, np.array([0.15]))
+    angles = livelink_angles(replace(take, eye_left=right, eye_right=down))[0]
+    np.testing.assert_allclose(angles[3:], [0.25, 0, 0, 0, 0.15, 0], atol=1e-12)
+
+
 def test_yaw_pitch_roll_rebuild_the_rotation():
     rotation = toy_take(20).jaw
     yaw, pitch, roll = yaw_pitch_roll(rotation).T

@@ -33,10 +33,8 @@ def save_blend(head: HeadObjects, path: Path) -> None:
             if image.packed_file is None:
                 image.pack()
             image.filepath_raw = f"//{Path(image.filepath_raw).name}"
-        bpy.context.preferences.filepaths.save_version = 0
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, check_existing=False)
-        bpy.ops.file.make_paths_relative()  # needs the file's place, so the file is written twice
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, check_existing=False)
+        # Blender makes all paths relative to the new file, unless the user's preferences forbid it
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True, copy=True, check_existing=False)
     finally:
         for image, file in before.items():
             image.filepath_raw = file
@@ -159,7 +157,10 @@ EXPORTERS: Mapping[str, Callable[[HeadObjects, Path], None]] = {
 
 def call(operator: Callable[..., Any], **options: Any) -> None:
     """Runs an exporter with those of the options that this Blender's version of it knows."""
-    known = operator.get_rna_type().properties.keys()
+    try:
+        known = operator.get_rna_type().properties.keys()
+    except KeyError as error:  # some distributions build Blender without Alembic or USD, or the add-on is off
+        raise SparkError(f"this Blender has no {operator.idname_py()}; use one of blender.org or pip's bpy") from error
     operator(**{name: value for name, value in options.items() if name in known})
 
 

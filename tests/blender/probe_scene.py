@@ -104,6 +104,7 @@ def probe_whole_scene(request: dict, avatar, take) -> dict:
         "groups": sorted({c.group.name for c in curves}),
         "actions": sorted(action.name for action in bpy.data.actions),
         "slots": sorted(slot.identifier for slot in getattr(bpy.data.actions["one"], "slots", ())),
+        "root": [[v for _, v in keys_of(head.armature, 'pose.bones["root"].rotation_quaternion', i)] for i in range(4)],
         "weights": {n: keys_of(keys, f'key_blocks["{n}"].value') for n in ("jawOpen", "eyeBlinkLeft")},
     }  # fmt: skip
 

@@ -130,6 +130,13 @@ def test_keys_lie_at_the_true_times_and_hold_the_weights(seen: Seen):
         np.testing.assert_allclose(values, seen.take.weight(name), atol=1e-6)
 
 
+def test_rotations_do_not_flip_between_keys(seen: Seen):
+    given = seen.take.head_rotation
+    assert np.sum(given[1:] * given[:-1], axis=1).min() < 0, "the take itself flips"
+    keyed = np.array(seen.answer["probe_whole_scene"]["root"]).T
+    assert np.sum(keyed[1:] * keyed[:-1], axis=1).min() > 0
+
+
 def test_scene_has_rate_range_and_size_of_the_clip(seen: Seen):
     scene = seen.answer["probe_whole_scene"]
     assert scene["fps"] == [30, 1.0]

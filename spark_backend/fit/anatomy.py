@@ -74,7 +74,7 @@ def read_anatomy(avatar: Avatar) -> Anatomy:
     face = points[regions["face"]]
     middle = face[np.abs(face[:, 0] - eyes[:, 0].mean()) < 0.15 * interocular]
     between = middle[(middle[:, 2] > lips[1, 2]) & (middle[:, 2] < eyes[:, 2].mean())]
-    below = middle[middle[:, 2] < lips[0, 2]]
+    below = middle[middle[:, 2] < lips[0, 2] - 0.12 * interocular]  # past the fold under the lip
     ears = [points[regions["ears"] & (side * points[:, 0] > 0)] for side in (1, -1)]
     nose = points[regions["nose"]]
     return Anatomy(

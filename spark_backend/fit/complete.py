@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
@@ -50,12 +50,12 @@ class Diffusion:
         return self.texels.at(solved, self.avatar.faces)
 
 
-def edge_laplacian(faces: Int[np.ndarray, "F 3"], count: int) -> coo_array:
+def edge_laplacian(faces: Int[np.ndarray, "F 3"], count: int) -> csr_array:
     """Degree minus adjacency of the mesh's edges, symmetric."""
     ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
     a, b = np.unique(ends, axis=0).T
     adjacency = coo_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(count, count)).tocsr()
-    return diags_array(adjacency.sum(1)) - adjacency
+    return csr_array(diags_array(adjacency.sum(1)) - adjacency)
 
 
 def mirror_texels(

@@ -21,7 +21,7 @@ CAST_KEPT = 0.5
 """Part of a colour cast that is taken for the light's; the rest is the person's."""
 BOUNCE = 0.5
 """Part of the hidden light that reaches a place all the same, from skin to skin."""
-RIDGE = 0.02
+RIDGE = 0.004
 """Strength of the prior for an even light, in parts of the data."""
 
 

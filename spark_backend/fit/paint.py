@@ -141,7 +141,8 @@ def texel_spacing(avatar: Avatar, texels: TexelMap) -> float:
     a, b, c = np.moveaxis(avatar.neutral[avatar.faces[triangles]], 1, 0)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     u, v, w = np.moveaxis(avatar.uv[avatar.uv_faces[triangles]], 1, 0)
-    covered = np.abs(np.cross(v - u, w - u))
+    (x0, y0), (x1, y1) = (v - u).T, (w - u).T
+    covered = np.abs(x0 * y1 - y0 * x1)
     return float(np.median(np.sqrt(area / covered.clip(1e-12)))) / texels.size
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-RGB = UInt8[np.ndarray, "H W 3"]
+RGB = UInt8[np.ndarray, "_ _ 3"]
 Points = Float[np.ndarray, "478 3"]
 Box = Float[np.ndarray, "4"]
 

@@ -23,6 +23,8 @@ class Sighting:
     shot: int
     box: Box
     """Of the landmarks, pixels."""
+    setup: int = 0
+    """Shots of the same setup show the same background, as after a jump cut."""
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,15 @@ def people_of(tracklets: list[Tracklet]) -> list[Person]:
 def strangeness(one: Tracklet, other: Tracklet) -> float:
     """Below 1 when two tracklets are believed to show the same person.
 
-    Faces of one shot are compared with each other by place and time, too; across a cut only looks can tell.
+    Faces before the same background are compared by place and time, too; across a change of scene only looks can tell.
     """
     first, second = sorted((one, other), key=lambda t: t.sightings[0].pts)
     last, new = first.sightings[-1], second.sightings[0]
     unlike = difference(one.look, other.look)
-    if last.shot != new.shot:
-        return unlike / SAME_PERSON
-    by_place = leap(last, new, unlike) / REUNITED if 0 < new.pts - last.pts < REUNION else np.inf
-    return min(by_place, unlike / SAME_IN_SHOT)
+    way = leap(last, new, unlike) if last.setup == new.setup and 0 < new.pts - last.pts < REUNION else np.inf
+    if last.shot == new.shot:
+        return min(way / REUNITED, unlike / SAME_IN_SHOT)
+    return min(way / FARTHEST, unlike / SAME_PERSON)
 
 
 def at_once(one: Tracklet, other: Tracklet) -> bool:

@@ -1,6 +1,7 @@
 """What is kept of each frame while a video is read, on disk, so that memory does not grow with the video's length."""
 
 import tempfile
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -41,7 +42,7 @@ class Recorder:
         if seen is not None:
             row["valid"], row["box"], row["landmarks"] = True, seen.face.box, seen.face.landmarks
             row["scores"], row["confidence"] = seen.face.scores, seen.confidence
-        with filesystem_errors(tempfile.gettempdir()):
+        with filesystem_errors(Path(tempfile.gettempdir())):
             self.file.write(row.tobytes())
         self.count += 1
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -13,10 +14,12 @@ from .people import Linker, Person, Sighting, people_of
 from .search import MOST_CANDIDATES, SAME_FACE, TILE_SIDES, confirm, confirm_detection, find_in_tiles, overlap
 
 INTERVAL = 0.25  # seconds between looked-at frames
-SWEEP_PAUSE, LONGEST_PAUSE = 0.5, 2.0  # seconds between searches of all tiles; doubled each time one finds nothing
+# Seconds between searches of all tiles, while only small faces are known and else; each new shot is searched at once.
+OFTEN, SELDOM = 0.5, 2.0
 LARGE = 1 / 6  # of the shorter side: smaller faces may have larger neighbours that only tiles show
 LEAST_SCORE = 0.5
 CUT_CHANGE, CUT_RATIO = 18.0, 3.5  # mean change of brightness (of 255), and against the changes just before
+UNCHANGED, SAME_SETUP = 8.0, 0.3  # across a jump cut this part of the picture changes by no more than that
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class Survey:
         return int(np.searchsorted(self.cuts, index, side="right"))
 
 
+class Change(Enum):
+    """What happens between two frames."""
+
+    NONE = "none"
+    JUMP = "jump"
+    """A cut to the same scene: the background stays."""
+    CUT = "cut"
+
+
 class CutDetector:
     """Tells a new shot by a change of the whole picture that the frames before do not explain."""
 
@@ -41,64 +53,62 @@ class CutDetector:
         self.last: np.ndarray | None = None
         self.usual = float("inf")  # until two frames of a shot have been seen
 
-    def is_cut(self, thumbnail: np.ndarray) -> bool:
-        """Whether this frame starts a new shot; to be asked for every frame in order."""
-        thumbnail = thumbnail.astype(np.float32)
-        last, self.last = self.last, thumbnail
+    def __call__(self, thumbnail: np.ndarray) -> Change:
+        """What this frame brings; to be asked for every frame in order."""
+        last, self.last = self.last, thumbnail.astype(np.float32)
         if last is None or last.shape != thumbnail.shape:
-            return False
-        change = float(np.abs(thumbnail - last).mean())
-        is_cut = change > max(CUT_CHANGE, CUT_RATIO * self.usual)
-        if is_cut:
+            return Change.NONE
+        changes = np.abs(self.last - last)
+        change, usual = float(changes.mean()), self.usual
+        if change > max(CUT_CHANGE, CUT_RATIO * usual):
             self.usual = float("inf")
-        elif self.usual == float("inf"):
-            self.usual = change
-        else:
-            self.usual += 0.2 * (change - self.usual)
-        return is_cut
+            return Change.JUMP if (changes <= UNCHANGED).mean() > SAME_SETUP else Change.CUT
+        self.usual = change if usual == float("inf") else usual + 0.2 * (change - usual)
+        return Change.NONE
 
 
 class Scout:
-    """Looks for faces in sampled frames; tiles are searched while only small faces are known, or, more rarely, none."""
+    """Looks for faces in sampled frames, and in tiles of some of them; knows at the end who was there."""
 
     def __init__(self, detector: FaceDetector, landmarker: Landmarker) -> None:
         self.detector, self.landmarker = detector, landmarker
         self.linker = Linker()
         self.reference: Points | None = None
-        self.next_sweep, self.pause = 0.0, SWEEP_PAUSE
+        self.next_sweep, self.shot, self.setup = 0.0, 0, 0
 
     def survey(self, frames: Iterable[LazyFrame]) -> Survey:
         """Goes through all frames of a video once."""
-        cuts, detector, due, count = [], CutDetector(), 0.0, 0
+        cuts, change_at, due, count = [], CutDetector(), 0.0, 0
         for index, frame in enumerate(frames):
             count = index + 1
-            if detector.is_cut(frame.thumbnail()):
+            change = change_at(frame.thumbnail())
+            if change is not Change.NONE:
                 cuts.append(index)
+                self.shot += 1
+                self.setup += change is Change.CUT
                 due = self.next_sweep = frame.pts
-                self.pause = SWEEP_PAUSE
             if frame.pts >= due:
-                self.look(frame.pts, len(cuts), frame.picture())
+                self.look(frame.pts, frame.picture())
                 due = frame.pts + INTERVAL
         return Survey(count, tuple(people_of(self.linker.tracklets)), tuple(cuts))
 
-    def look(self, pts: float, shot: int, image: RGB) -> None:
+    def look(self, pts: float, image: RGB) -> None:
         """Finds the faces of one frame and says who they may be."""
-        expected = self.linker.expected(pts, shot)
         faces: list[Face] = []
-        for box in expected:
+        for box in self.linker.expected(pts, self.shot):
             faces = with_face(faces, confirm(image, box, self.landmarker))
         faces = self.with_new(image, faces, [c.box for c in self.detector(image)])
-        if pts >= self.next_sweep and not has_large(faces, image):
+        if pts >= self.next_sweep:
             faces = self.sweep(image, faces)
-            self.pause = SWEEP_PAUSE if faces else min(2 * self.pause, LONGEST_PAUSE)
-            self.next_sweep = pts + self.pause
+            self.next_sweep = pts + (OFTEN if faces and not has_large(faces, image) else SELDOM)
         if faces and self.reference is None:
             self.reference = faces[0].landmarks
-        self.linker.add([(Sighting(pts, shot, face.box), appearance_of(image, face, self.reference)) for face in faces])
+        seen = [(Sighting(pts, self.shot, face.box, self.setup), face) for face in faces]
+        self.linker.add([(sighting, appearance_of(image, face, self.reference)) for sighting, face in seen])
 
     def sweep(self, image: RGB, faces: list[Face]) -> list[Face]:
         """`faces` and those in tiles of decreasing size, until one size shows faces and the next their neighbours."""
-        done = False
+        done = has_large(faces, image)
         for fraction in TILE_SIDES:
             faces = self.with_new(image, faces, [c.box for c in find_in_tiles(image, self.detector, fraction)])
             if done:

@@ -1,4 +1,4 @@
-"""Ingests every video below a folder, each in a process of its own, and prints what was found, how fast, in how much memory.
+"""Ingests every video below a folder, each in a process of its own: what was found, how fast, in how much memory.
 
     python benchmarks/ingest.py FOLDER_OR_VIDEO ...
 

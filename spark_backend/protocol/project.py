@@ -80,6 +80,8 @@ class ClipInfo:
     """Average frames a second; the truth is `Frames.pts`."""
     colour: str = ""
     has_sound: bool = False
+    sound_start: float = 0.0
+    """Seconds from the first shown frame to the first sample of sound, negative when the sound begins earlier."""
     face: int = 0
     """Which of the faces, counted from the most prominent, was followed."""
     faces: int = 1

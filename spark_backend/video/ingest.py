@@ -56,6 +56,7 @@ def ingest_clip(video: Path, folder: Path, *, face: int | None = None, report: R
             rate=average_rate(frames.pts, info),
             colour=info.colour,
             has_sound=info.has_sound,
+            sound_start=info.sound_start,
             face=chosen,
             faces=len(survey.people),
             coverage=float(frames.valid.mean()),

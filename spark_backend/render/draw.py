@@ -1,6 +1,7 @@
 """One mesh to one picture: for overlays, contact sheets, previews and synthetic footage. No gradients."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ..geometry.camera import clip_points, project
+from ..geometry.mesh import face_normals, vertex_normals
 from .colour import bytes_from_linear, linear_from_bytes
+from .occlusion import openness
 from .rasterizer import Fragments, Rasterizer
 from .shading import Light, over
-from .surface import Hits, Material, Surface, linear_map, one_material, shade_hits
+from .surface import Hits, Material, Mesh, Shaded, Surface, linear_map, one_material, shade_mesh
 from .texture import pixel_footprint
 from .warp import WarpRasterizer
 
@@ -20,6 +23,9 @@ PAPER = (0.80, 0.80, 0.80)
 """Linear colour behind a head without a background."""
 
 __all__ = ["Light", "Material", "Surface", "linear_map", "one_material", "render_frame", "render_linear"]
+
+BOUNCED = 0.12
+"""Part of the light that reaches the deepest hollow, by way of its walls."""
 
 Array = np.ndarray | Tensor
 
@@ -94,33 +100,81 @@ def render_linear(
     """Linear colour multiplied by coverage, and the coverage in [0, 1]. Arguments as for `render_frame`."""
     points, K = torch.as_tensor(vertices).float(), torch.as_tensor(K).float()
     faces = torch.as_tensor(faces).long()
+    rasterizer = rasterizer or WarpRasterizer()
     fine = (size[0] * supersample, size[1] * supersample)
-    clip = clip_points(points, K, size)[None]
-    footprint = None
+    opaque, transparent = layers(surface, len(faces))
+    mesh = prepare_mesh(points, faces, opaque, rasterizer)
     if surface is not None:
-        footprint = pixel_footprint(project(points, K) * supersample, faces, surface.uv, surface.uv_faces)
-    layer = torch.zeros(1, 1)
-    for chosen in layers(surface, len(faces)):
-        fragments = (rasterizer or WarpRasterizer()).rasterize(clip, faces[chosen], fine)
-        pixel, hits = seen(fragments, chosen)
-        colour, opacity = shade_hits(points, faces, hits, surface, light, footprint)
-        front = torch.zeros(fine[0] * fine[1], 4).index_copy(0, pixel, torch.cat([colour * opacity, opacity], -1))
-        layer = over(front, front[:, 3:], layer)
-    small = avg_pool2d(layer.T.reshape(1, 4, fine[1], fine[0]), supersample)[0].permute(1, 2, 0)
+        scale = pixel_footprint(project(points, K) * supersample, faces, surface.uv, surface.uv_faces)
+        mesh = replace(mesh, texel_scale=scale)
+    clip = clip_points(points, K, size)[None]
+    picture = torch.zeros(fine[0] * fine[1], 4)
+    back = seen(rasterizer.rasterize(clip, faces[opaque], fine), opaque, supersample)
+    picture[back.pixel] = premultiplied(shade_mesh(mesh, back.hits, surface, light)).index_select(0, back.hit)
+    if len(transparent):
+        front = seen(rasterizer.rasterize(clip, faces, fine), torch.arange(len(faces)), supersample, transparent)
+        layer = premultiplied(shade_mesh(mesh, front.hits, surface, light)).index_select(0, front.hit)
+        picture[front.pixel] = over(layer, layer[:, 3:], picture[front.pixel])
+    small = avg_pool2d(picture.T.reshape(1, 4, fine[1], fine[0]), supersample)[0].permute(1, 2, 0)
     return small[..., :3], small[..., 3:]
 
 
-def layers(surface: Surface | None, count: int) -> list[Int[Tensor, "_"]]:
-    """Rows of the faces to draw one over the other: with transparent materials the opaque ones, then all."""
-    every = torch.arange(count)
-    transparent = [] if surface is None else [m.transparent for m in surface.materials]
-    if not any(transparent):
-        return [every]
-    return [(~torch.tensor(transparent)[surface.face_material]).nonzero()[:, 0], every]
+def prepare_mesh(
+    points: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], opaque: Int[Tensor, "_"], rasterizer: Rasterizer
+) -> Mesh:
+    """One frame's normals, hollows and sides. Only opaque faces keep light away."""
+    light = BOUNCED + (1 - BOUNCED) * openness(points, faces[opaque], rasterizer)
+    away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
+    return Mesh(points, faces, vertex_normals(points, faces), light, away)
 
 
-def seen(fragments: Fragments, chosen: Int[Tensor, "_"]) -> tuple[Int[Tensor, "N"], Hits]:
-    """Flat indices of the pixels in which one of the chosen faces is seen, and what is seen there."""
-    pixel, samples = fragments.samples
-    face = chosen.int()[samples.face.long()]
-    return pixel, Hits(face, fragments.bary.reshape(-1, 3).index_select(0, pixel))
+def layers(surface: Surface | None, count: int) -> tuple[Int[Tensor, "_"], Int[Tensor, "_"]]:
+    """Rows of the opaque faces, and of those through which something may show."""
+    if surface is None:
+        return torch.arange(count), torch.arange(0)
+    transparent = torch.tensor([m.transparent for m in surface.materials])[surface.face_material]
+    return (~transparent).nonzero()[:, 0], transparent.nonzero()[:, 0]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is to be shaded, and the samples of the picture that show it."""
+
+    hits: Hits
+    pixel: Int[Tensor, "N"]
+    """Flat index of each sample in which something is seen."""
+    hit: Int[Tensor, "N"]
+    """Row of `hits` that it shows."""
+
+
+def seen(
+    fragments: Fragments, chosen: Int[Tensor, "_"], supersample: int, wanted: Int[Tensor, "_"] | None = None
+) -> Seen:
+    """The samples that show one of the chosen faces (of all faces only the `wanted`), to be shaded once for each pixel
+    that lies in a single face, at the mean of its samples, and sample by sample where edges run.
+    """
+    _, height, width = fragments.face.shape
+    rows, columns = height // supersample, width // supersample
+    order = torch.arange(height * width).view(rows, supersample, columns, supersample).transpose(1, 2)
+    order = order.reshape(rows * columns, supersample**2)
+    face = fragments.face.reshape(-1)
+    if wanted is not None:
+        known = torch.zeros(int(chosen.max()) + 1, dtype=torch.bool)
+        known[wanted] = True
+        face = torch.where((face >= 0) & known[face.clamp(min=0).long()], face, -1)
+    block = face[order]
+    single = (block == block[:, :1]).all(1)
+    whole, mixed = order[single & (block[:, 0] >= 0)], order[~single].reshape(-1)
+    mixed = mixed[face[mixed] >= 0]
+    bary = fragments.bary.reshape(-1, 3)
+    mean = sum(bary.index_select(0, whole[:, k]) for k in range(whole.shape[1])) / whole.shape[1]
+    index = torch.cat([whole[:, 0], mixed])
+    hits = Hits(chosen.int()[face[index].long()], torch.cat([mean, bary.index_select(0, mixed)]))
+    row = torch.arange(len(whole) + len(mixed))
+    hit = torch.cat([row[: len(whole)].repeat_interleave(whole.shape[1]), row[len(whole) :]])
+    return Seen(hits, torch.cat([whole.reshape(-1), mixed]), hit)
+
+
+def premultiplied(shaded: Shaded) -> Float[Tensor, "N 4"]:
+    """Colour multiplied by opacity, and opacity."""
+    return torch.cat([shaded.colour * shaded.opacity, shaded.opacity], -1)

@@ -6,14 +6,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from ..geometry.mesh import face_normals, hollowness, vertex_normals
+from ..geometry.mesh import hollowness
 from .attributes import Samples, sample_attributes
 from .colour import linear_from_bytes
-from .shading import Light, distant_light, shade_clay, shade_textured
+from .shading import Light, distant_light, highlight, irradiance, shade_clay, unit
 from .texture import mip_pyramid, sample_pyramid
 
 
@@ -63,6 +62,30 @@ class Hits:
         return sample_attributes(attributes[None], faces, Samples(self.face, torch.zeros_like(self.face)), self.bary)
 
 
+@dataclass(frozen=True)
+class Mesh:
+    """One frame's geometry, in camera axes, with what shading needs of it."""
+
+    points: Float[Tensor, "V 3"]
+    faces: Int[Tensor, "F 3"]
+    normals: Float[Tensor, "V 3"]
+    openness: Float[Tensor, "V"]
+    """Part of the light from all around that arrives, see `occlusion.py`."""
+    away: Bool[Tensor, "F"]
+    """Faces seen from behind."""
+    texel_scale: Float[Tensor, "F"] | None = None
+    """How wide a pixel is in texture coordinates on each face; None samples the finest maps."""
+
+
+@dataclass(frozen=True)
+class Shaded:
+    """What is seen in each of the hits."""
+
+    colour: Float[Tensor, "N 3"]
+    """Linear, not multiplied by the opacity."""
+    opacity: Float[Tensor, "N 1"]
+
+
 def linear_map(picture: np.ndarray | Tensor) -> Float[Tensor, "..."]:
     """A map as linear float32: 8-bit pictures are sRGB (a fourth channel is not), floats are linear already."""
     picture = torch.as_tensor(picture)
@@ -90,37 +113,39 @@ def studio_light() -> Light:
     return distant_light((-0.4, -0.6, -0.8), (0.75, 0.72, 0.68), (0.32, 0.33, 0.36))
 
 
-def shade_hits(
-    points: Float[Tensor, "V 3"],
-    faces: Int[Tensor, "F 3"],
-    hits: Hits,
-    surface: Surface | None,
-    light: Light | None,
-    texel_scale: Float[Tensor, "F"] | None = None,
-) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 1"]]:
-    """Linear colour and opacity; clay without a `surface`. `points` in camera axes, metres.
-
-    `texel_scale` is how wide a pixel is in texture coordinates on each face; None samples the finest maps.
-    """
-    normals = normalize(hits.at(vertex_normals(points, faces), faces), dim=-1)
-    # A surface seen from behind (the inside of an open neck) is lit as it is seen.
-    away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
-    normals = torch.where(away[hits.face, None], -normals, normals)
-    view = -normalize(hits.at(points, faces), dim=-1)
+def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | None) -> Shaded:
+    """What the hits look like: clay without a `surface`."""
     if surface is None:
-        hollow = hits.at(hollowness(points, faces)[:, None], faces)
-        return shade_clay(normals, view, hollow), torch.ones_like(hollow)
+        return shade_as_clay(mesh, hits)
+    light = light or studio_light()
+    # Light and shade vary slowly, so they are computed where there are few points, and interpolated.
+    diffuse = irradiance(mesh.normals, light) * mesh.openness[:, None]
+    table = torch.cat([mesh.normals, -unit(mesh.points), diffuse, mesh.openness[:, None]], -1)
+    normals, view, diffuse, openness = hits.at(table, mesh.faces).split([3, 3, 3, 1], -1)
     uv = hits.at(surface.uv, surface.uv_faces)
     kind = surface.face_material[hits.face]
-    colour, opacity = torch.zeros_like(normals), torch.zeros_like(normals[:, :1])
+    colour, opacity = torch.zeros_like(diffuse), torch.zeros_like(openness)
     for index, material in enumerate(surface.materials):
         here = (kind == index).nonzero()[:, 0]
-        scale = None if texel_scale is None else texel_scale[hits.face[here]]
+        if not len(here):
+            continue
+        scale = None if mesh.texel_scale is None else mesh.texel_scale[hits.face[here]]
         albedo, opacity[here] = sample_material(material, uv[here], scale)
-        colour[here] = shade_textured(
-            albedo, normals[here], view[here], light or studio_light(), material.specular, material.roughness
-        )
-    return colour, opacity
+        part = albedo * diffuse[here]
+        if material.specular:
+            shine = highlight(unit(normals[here]), view[here], light, material.roughness)
+            part = part + material.specular * openness[here] * shine
+        colour[here] = part
+    return Shaded(colour, opacity)
+
+
+def shade_as_clay(mesh: Mesh, hits: Hits) -> Shaded:
+    """Grey, with creases and hollows; a surface seen from behind (the inside of an open neck) is lit as it is seen."""
+    hollow = hollowness(mesh.points, mesh.faces)[:, None]
+    table = torch.cat([mesh.normals, -unit(mesh.points), hollow, mesh.openness[:, None]], -1)
+    normals, view, hollow, openness = hits.at(table, mesh.faces).split([3, 3, 1, 1], -1)
+    normals = unit(torch.where(mesh.away[hits.face, None], -normals, normals))
+    return Shaded(shade_clay(normals, view, hollow) * openness, torch.ones_like(openness))
 
 
 def sample_material(

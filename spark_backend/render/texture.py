@@ -41,6 +41,8 @@ def sample_pyramid(
     for index, texture in enumerate(pyramid):
         weight = (1 - (level - index).abs()).clamp(min=0)
         used = weight.nonzero()[:, 0]
+        if not len(used):
+            continue
         sampled = sample_texture(texture[None], uv[used][None, None])[0, 0]
         result = result.index_add(0, used, weight[used, None] * sampled)
     return result

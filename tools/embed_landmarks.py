@@ -21,6 +21,7 @@ import torch
 import trimesh
 from rich.console import Console
 from rich.table import Table
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial.transform import Rotation
 
 from spark_backend.fit.paint import paint_albedo, random_paint
@@ -29,19 +30,24 @@ from spark_backend.heads.anny import load_anny
 from spark_backend.heads.model import HeadModel
 from spark_backend.models import resolve_model
 from spark_backend.pipeline.look import material
-from spark_backend.protocol.names import ARKIT_52, MATERIALS
+from spark_backend.protocol.names import ARKIT_52, JOINTS, MATERIALS
 from spark_backend.protocol.posing import joints_from_weights, pose_vertices, quaternion_to_matrix
 from spark_backend.protocol.storage import write_npz
 from spark_backend.protocol.take import Take
 from spark_backend.render.draw import render_frame
 from spark_backend.render.surface import Surface
 from spark_backend.render.warp import WarpRasterizer
+from spark_backend.video.mirror import mirrored_landmarks
 
 OUTPUT = Path(__file__).parents[1] / "spark_backend" / "heads" / "anny_landmarks.npz"
 SIZE = (512, 512)
 FOCAL = 880.0
 DISTANCE = 0.55
-FACING = 0.35  # cosine between surface and view under which a lifted point is too slanted to trust
+FACING = 0.25  # cosine between surface and view under which a lifted point is too slanted to trust
+FEWEST = 8  # votes a landmark keeps at the least
+NEAR = 0.10  # of the interocular distance: a point that hits nothing trustworthy is lifted from the nearest such pixel
+INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+MIRRORED = mirrored_landmarks()  # the head is symmetric: each side votes for the other too
 IRIS_RADIUS = 0.093  # of the distance between the eyeballs' centres: 5.85 mm for 63 mm
 REGIONS = {
     "lips": (
@@ -144,18 +150,27 @@ def turn(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 
 def lift(sighting: Sighting, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Triangle (478,), barycentrics (478, 3) and trust (478,) of each landmark; trust 0 where it hits nothing."""
+    """Triangle (478,), barycentrics (478, 3) and trust (478,) of each landmark; trust 0 where it hits nothing.
+
+    Points on the silhouette fall beside the head as often as on it: they are lifted from the nearest pixel that faces
+    the camera enough.
+    """
     clip = clip_points(torch.as_tensor(sighting.vertices)[None], torch.as_tensor(sighting.K).float(), SIZE)
     fragments = WarpRasterizer().rasterize(clip, torch.as_tensor(faces), SIZE)
+    face, bary = fragments.face[0].numpy(), fragments.bary[0].numpy()
+    facing = np.where(face >= 0, facing_of(sighting.vertices[faces])[np.maximum(face, 0)], 0.0)
+    distance, (near_row, near_column) = distance_transform_edt(facing < FACING, return_indices=True)
     column, row = np.clip(sighting.landmarks.astype(int), 0, np.array(SIZE) - 1).T
-    face = fragments.face[0].numpy()[row, column]
-    bary = fragments.bary[0].numpy()[row, column]
-    corners = sighting.vertices[faces[np.maximum(face, 0)]]
+    away = distance[row, column] / (NEAR * sighting.interocular)
+    row, column = near_row[row, column], near_column[row, column]
+    return face[row, column], bary[row, column], np.where(away < 1, facing[row, column] ** 2 * (1 - away) ** 2, 0.0)
+
+
+def facing_of(corners: np.ndarray) -> np.ndarray:
+    """(F,) cosine between each triangle's normal and the direction to the camera, for corners (F, 3, 3)."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     view = corners.mean(1)
-    facing = -(normal * view).sum(1) / (np.linalg.norm(normal, axis=1) * np.linalg.norm(view, axis=1) + 1e-12)
-    trust = np.where((face >= 0) & (facing > FACING), facing**2, 0.0)
-    return face, bary, trust
+    return -(normal * view).sum(1) / (np.linalg.norm(normal, axis=1) * np.linalg.norm(view, axis=1) + 1e-12)
 
 
 def open_mouthed(head: HeadModel) -> np.ndarray:
@@ -182,22 +197,48 @@ def geometric_median(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def merge(head: HeadModel, seen: list[Sighting]) -> dict[str, np.ndarray]:
     """The embedding from all sightings."""
     skin = head.avatar().face_material == MATERIALS.index("skin")
-    usable = np.flatnonzero(skin & ~head.regions["neck"][head.faces].any(1))  # a slipped point of the jaw hits the neck
+    # Slipped points of the jaw hit the neck, those of the lips the mouth's inside: no landmark is there.
+    elsewhere = head.regions["neck"][head.faces].any(1) | head.regions["mouth_interior"][head.faces].any(1)
+    usable = np.flatnonzero(skin & ~elsewhere)
     faces = head.faces[usable]
     surface = open_mouthed(head)
     lifted = [lift(s, faces) for s in seen]
     positions = np.stack([(surface[faces[np.maximum(f, 0)]] * b[..., None]).sum(1) for f, b, _ in lifted])
     trust = np.stack([t for _, _, t in lifted])
-    points, sigma = np.zeros((478, 3)), np.full(478, 0.003)
-    for index in range(468):
-        voted = trust[:, index] > 0
-        if voted.sum() >= 5:
-            points[index] = geometric_median(positions[voted, index], trust[voted, index])
-            sigma[index] = np.median(np.linalg.norm(positions[voted, index] - points[index], axis=1)) / 1.18
-    face, bary = closest(points, surface[faces])
-    result = {"landmark_face": usable[face], "landmark_bary": bary, "landmark_sigma": sigma}
+    trust = trust * np.stack([turned_here(head, s) for s in seen])
+    result = {}
+    for _ in range(3):  # after the first without the votes of pictures in which the place is turned away
+        if result:
+            seen_from_here = np.stack([facing_of(s.vertices[head.faces[result["landmark_face"]]]) for s in seen])
+            kept = trust * (seen_from_here > FACING / 2)
+            trust = np.where((kept > 0).sum(0) >= FEWEST, kept, trust)
+        both = np.concatenate([positions, positions[:, MIRRORED] * [-1, 1, 1]])
+        result = vote(both, np.concatenate([trust, trust[:, MIRRORED]]), surface, faces)
+        result["landmark_face"] = usable[result["landmark_face"]]
     place_irises(head, result)
     return result
+
+
+def turned_here(head: HeadModel, sighting: Sighting) -> np.ndarray:
+    """(478,) whether a landmark is where a point of the picture can be lifted to: not hidden by the head itself."""
+    eyes = [head.skinning[:, JOINTS.index(name)] > 0.5 for name in ("eye_left", "eye_right")]
+    left, right = (sighting.vertices[eye, 2].mean() for eye in eyes)
+    number, partner = np.arange(478), MIRRORED
+    far_right, far_left = (number < partner) & (right - left > 0.006), (number > partner) & (left - right > 0.006)
+    # Of closed lips the inner borders touch: a point of one is as easily lifted to the other.
+    closed = np.linalg.norm(sighting.landmarks[13] - sighting.landmarks[14]) < 0.06 * sighting.interocular
+    return ~(far_right | far_left | (np.isin(number, INNER_LIPS) & closed))
+
+
+def vote(positions: np.ndarray, trust: np.ndarray, surface: np.ndarray, faces: np.ndarray) -> dict[str, np.ndarray]:
+    """Robust middle of the positions (S, 478, 3), put back onto the surface (V, 3); spread as sigma."""
+    points, sigma = np.zeros((478, 3)), np.zeros(478)
+    for index in range(468):  # irises are placed by geometry
+        voted = trust[:, index] > 0
+        points[index] = geometric_median(positions[voted, index], trust[voted, index])
+        sigma[index] = np.median(np.linalg.norm(positions[voted, index] - points[index], axis=1)) / 1.18
+    face, bary = closest(points, surface[faces])
+    return {"landmark_face": face, "landmark_bary": bary, "landmark_sigma": sigma}
 
 
 def closest(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

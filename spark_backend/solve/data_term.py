@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .landmark_model import LandmarkModel, Pose, pose_landmarks
+from .landmark_model import IRISES, LandmarkModel, Pose, pose_landmarks
 from .options import SolveOptions
 from .state import FRAME_SIZE, Observations, State
 
@@ -35,10 +35,21 @@ def project_landmarks(state: State, seen: Observations, pose: Pose) -> tuple[Ten
     return camera, focal * camera[..., :2] / camera[..., 2:]
 
 
-def landmark_precision(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions) -> Tensor:
-    """(T, L) inverse standard deviation of each landmark, in interocular units; less where the surface turns away."""
+def landmark_precision(
+    model: LandmarkModel, state: State, seen: Observations, options: SolveOptions
+) -> Float[Tensor, "T L"]:
+    """Inverse standard deviation of each landmark, in interocular units.
+
+    Less where the surface turns away, and less where the expression has carried it far: there the model's idea of the
+    expression errs, and the head's pose must not make up for it.
+    """
+    still = torch.zeros_like(state.weights[:1]), torch.zeros_like(state.gaze[:1])
+    rest = pose_landmarks(model, state.identity, *still).points
+    carried = (pose_landmarks(model, state.identity, state.weights, state.gaze).points - rest).norm(dim=-1)
+    carried[:, [row for rows in IRISES for row in rows]] = 0
     interocular = (model.pivots[1] - model.pivots[2]).norm()
-    sigma = (options.noise**2 + (model.sigma / interocular).square()).sqrt()
+    spread = model.sigma.square() + (options.expression_noise * carried).square()
+    sigma = (options.noise**2 + spread / interocular**2).sqrt()
     facing = -(model.normal @ state.rotation.mT)[..., 2]
     return (options.evidence**0.5) * ((facing + 0.25) / 0.75).clamp(0.15, 1) / sigma
 
@@ -49,21 +60,22 @@ def robust_cost(square: Tensor, options: SolveOptions) -> tuple[Tensor, Tensor]:
     return 0.5 * width * torch.log1p(square / width), 1 / (1 + square / width)
 
 
-def data_cost(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions) -> Float[Tensor, "T"]:
+def data_cost(
+    model: LandmarkModel, state: State, seen: Observations, precision: Float[Tensor, "T L"], options: SolveOptions
+) -> Float[Tensor, "T"]:
     """Only the cost, for trying a step."""
     pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
     _, pixels = project_landmarks(state, seen, pose)
-    return residuals(model, state, seen, options, pixels)[2]
+    return residuals(seen, precision, options, pixels)[2]
 
 
 def residuals(
-    model: LandmarkModel, state: State, seen: Observations, options: SolveOptions, pixels: Tensor
+    seen: Observations, precision: Tensor, options: SolveOptions, pixels: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Errors of points and openings (T, R, 2) in interocular units, their precisions (T, R), and the cost (T,)."""
     points = (pixels - seen.landmarks) / seen.scale[:, None, None]
     openings = points[:, UPPER] - points[:, LOWER]
     # Cauchy's scale is in nominal standard deviations, so the evidence factor must not widen it.
-    precision = landmark_precision(model, state, seen, options)
     error = (points * precision[..., None]).square().sum(-1)
     cost, weight = robust_cost(error / options.evidence, options)
     opening_precision = precision[:, UPPER].minimum(precision[:, LOWER]) * options.noise / options.aperture_noise
@@ -76,11 +88,18 @@ def residuals(
     )
 
 
-def data_term(model: LandmarkModel, state: State, seen: Observations, options: SolveOptions, shared: bool) -> DataTerm:
+def data_term(
+    model: LandmarkModel,
+    state: State,
+    seen: Observations,
+    precision: Float[Tensor, "T L"],
+    options: SolveOptions,
+    shared: bool,
+) -> DataTerm:
     """Cost and Gauss-Newton model of the frames; `shared` adds identity and focal lengths."""
     pose = pose_landmarks(model, state.identity, state.weights, state.gaze, with_identity=shared)
     camera, pixels = project_landmarks(state, seen, pose)
-    error, precision, cost = residuals(model, state, seen, options, pixels)
+    error, precision, cost = residuals(seen, precision, options, pixels)
     by_camera = camera_derivative(camera, state.log_focal.exp()[seen.clip])
     columns = [*frame_columns(state, pose, camera, by_camera)]
     if shared:

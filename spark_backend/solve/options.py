@@ -7,12 +7,14 @@ from dataclasses import dataclass
 class SolveOptions:
     """Standard deviations and strengths. Image errors are in units of the interocular distance."""
 
-    noise: float = 0.010
+    noise: float = 0.008
     """Standard deviation of a landmark, added to what the embedding's own spread gives."""
     evidence: float = 0.12
     """How much of its nominal information a landmark carries: neighbours err together."""
     outlier: float = 2.5
     """Errors beyond so many standard deviations lose their pull (Cauchy)."""
+    expression_noise: float = 0.15
+    """Part of the way that an expression carries a landmark by which its place is uncertain."""
     aperture_noise: float = 0.008
     """Standard deviation of the height of an opening, lips or lids, which must be right where places need not be."""
     sparsity: float = 0.7
@@ -25,7 +27,7 @@ class SolveOptions:
     """Radians; prior of the gaze."""
     vergence_sigma: float = 0.06
     """Radians; prior of the difference between the eyes."""
-    identity_strength: float = 0.25
+    identity_strength: float = 0.15
     """Weight of the identity's Gaussian prior for each frame that takes part: landmarks err in the same way in every
     frame, so more frames do not make the person better known without end."""
     focal_sigma: float = 0.35
@@ -46,6 +48,9 @@ class SolveOptions:
     """Radians; saccades are fast."""
     jerk_outlier: float = 2.0
     """Second differences beyond so many deviations cost less than their square (Huber): real starts and stops."""
-    iterations: int = 14
+    rounds: int = 2
+    """How often the landmarks' precision is renewed from the solution so far."""
+    iterations: int = 8
+    """Steps of Levenberg and Marquardt in a round."""
     tolerance: float = 1e-4
     """Stop when the cost falls by less than this part."""

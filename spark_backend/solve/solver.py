@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .banded import NormalEquations, solve_step
-from .data_term import DataTerm, data_cost, data_term
+from .data_term import DataTerm, data_cost, data_term, landmark_precision
 from .landmark_model import LandmarkModel
 from .options import SolveOptions
 from .prior_term import prior_term, shared_prior
@@ -44,18 +44,26 @@ class Problem:
 
 def solve(problem: Problem, state: State, tick: Callable[[float], None] = lambda part: None) -> State:
     """The state of least cost, from a start near it. `tick` hears the part done, in [0, 1], and may raise."""
+    rounds = problem.options.rounds
+    for number in range(rounds):
+        precision = landmark_precision(problem.model, state, problem.seen, problem.options)
+        state = descend(problem, precision, state, lambda part, done=number: tick((done + part) / rounds))
+    return state
+
+
+def descend(problem: Problem, precision: Tensor, state: State, tick: Callable[[float], None]) -> State:
+    """Levenberg and Marquardt's steps until the cost no longer falls, with the landmarks' precision (T, L) held."""
     damping, options = 1e-3, problem.options
-    cost = total_cost(problem, state)
+    cost = total_cost(problem, precision, state)
     for iteration in range(options.iterations):
         tick(iteration / options.iterations)
-        equations, fixed = linearise(problem, state)
-        improved = False
-        while not improved and damping < LARGEST_DAMPING:
+        equations, fixed = linearise(problem, precision, state)
+        trial, trial_cost = state, np.inf
+        while trial_cost >= cost and damping < LARGEST_DAMPING:
             trial = try_step(problem, state, equations, fixed, damping)
-            trial_cost = total_cost(problem, trial) if trial is not None else np.inf
-            improved = trial_cost < cost
-            damping = max(damping / 5, SMALLEST_DAMPING) if improved else damping * 6
-        if not improved or trial is None:
+            trial_cost = np.inf if trial is None else total_cost(problem, precision, trial)
+            damping = max(damping / 5, SMALLEST_DAMPING) if trial_cost < cost else damping * 6
+        if trial is None or trial_cost >= cost:
             break
         gain, state, cost = (cost - trial_cost) / cost, trial, trial_cost
         if gain < options.tolerance:
@@ -80,11 +88,12 @@ def blocks(count: int) -> list[slice]:
     return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 
-def total_cost(problem: Problem, state: State) -> float:
+def total_cost(problem: Problem, precision: Tensor, state: State) -> float:
     """Data, priors and time."""
     seen, options = problem.seen, problem.options
     data = sum(
-        data_cost(problem.model, state.select(rows), seen.select(rows), options).sum() for rows in blocks(len(seen.pts))
+        data_cost(problem.model, state.select(rows), seen.select(rows), precision[rows], options).sum()
+        for rows in blocks(len(seen.pts))
     )
     total = data + prior_term(state, seen, options)[0].sum() + time_term(state, seen, options).cost
     if problem.shared:
@@ -92,11 +101,11 @@ def total_cost(problem: Problem, state: State) -> float:
     return float(total)
 
 
-def linearise(problem: Problem, state: State) -> tuple[NormalEquations, np.ndarray]:
+def linearise(problem: Problem, precision: Tensor, state: State) -> tuple[NormalEquations, np.ndarray]:
     """The normal equations at a state and which variables (T, D) rest on a bound."""
     seen, options = problem.seen, problem.options
     parts: list[DataTerm] = [
-        data_term(problem.model, state.select(rows), seen.select(rows), options, problem.shared)
+        data_term(problem.model, state.select(rows), seen.select(rows), precision[rows], options, problem.shared)
         for rows in blocks(len(seen.pts))
     ]
     _, prior_gradient, prior_hessian = prior_term(state, seen, options)

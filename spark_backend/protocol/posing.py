@@ -68,7 +68,8 @@ def joint_transforms(avatar: Avatar, take: Take) -> np.ndarray:
     head[:, :3, 3] = take.head_translation
     pivot = dict(zip(avatar.joint_names, avatar.joints, strict=True))
     result = {"head": head, "neck": head}
-    result["root"] = head @ np.linalg.inv(about(pivot["neck"], local["neck"]))
+    # not by np.linalg.inv: on a busy machine its threads take 40 ms to meet, once per frame
+    result["root"] = head @ about(pivot["neck"], np.swapaxes(local["neck"], -1, -2))
     for name in ("jaw", "eye_left", "eye_right"):
         result[name] = head @ about(pivot[name], local[name])
     return np.stack([result[name] for name in JOINTS], 1)

@@ -9,7 +9,7 @@ from mathutils import Vector
 from spark_backend.protocol.avatar import Avatar
 from spark_backend.protocol.names import JOINTS
 from spark_backend.protocol.placement import WORLD_FROM_CAMERA_QUATERNION, world_from_camera
-from spark_backend.protocol.posing import joint_transforms, multiply_quaternions
+from spark_backend.protocol.posing import joint_transforms, multiply_quaternions, quaternion_to_matrix
 from spark_backend.protocol.take import Take
 from spark_backend.protocol.timeline import sign_continuous
 
@@ -95,9 +95,10 @@ def bone_motions(armature: bpy.types.Object, avatar: Avatar, take: Take) -> dict
     motions = {joint: BoneMotion(in_bone_axes(rest[joint], getattr(take, joint))) for joint in LOCAL_JOINTS}
     seen = multiply_quaternions(WORLD_FROM_CAMERA_QUATERNION, take.head_rotation)
     skull_to_root = conjugate(np.asarray(take.neck, float))
-    rest_root = np.array(armature.data.bones["root"].matrix_local, float)
     transform = world_from_camera(avatar, take) @ joint_transforms(avatar, take)[:, JOINTS.index("root")]
-    location = (np.linalg.inv(rest_root) @ transform @ rest_root)[:, :3, 3]
+    origin = np.array(armature.data.bones["root"].head_local, float)
+    travel = transform[:, :3, :3] @ origin + transform[:, :3, 3] - origin
+    location = travel @ quaternion_to_matrix(rest["root"])
     motions["root"] = BoneMotion(in_bone_axes(rest["root"], multiply_quaternions(seen, skull_to_root)), location)
     return motions
 

@@ -1,0 +1,146 @@
+"""Times of the Blender side: a bake against `keyframe_insert`, and every export of a take of the default head.
+
+    python benchmarks/bake.py [--frames 1000] [--blender PATH ...]
+
+Every Blender runs this same file in a child process. The baseline keys the same numbers one by one, a tenth of the
+frames only, because it takes minutes otherwise; its figure is scaled up, which flatters it: it grows faster than the
+number of frames. Both are timed by the processor, so that other programs hardly count.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 5
+BASELINE_PART = 10
+
+
+def main() -> None:
+    """Prints one table row per Blender."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=1000)
+    parser.add_argument("--blender", type=Path, nargs="*", default=[None])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        avatar, takes = prepare(Path(scratch), options.frames)
+        for blender in options.blender:
+            baking = bake_times(blender, avatar, takes["bake"])
+            exporting = export_times(blender, avatar, takes["export"])
+            print(f"\nBlender {baking['version']}")
+            print(f"  bake {options.frames} frames x (52 weights + 5 bones): {baking['bulk'] * 1e3:.0f} ms")
+            print(
+                f"  the same by keyframe_insert: {baking['baseline'] * 1e3:.0f} ms, {baking['ratio']:.0f} times as long"
+            )
+            print("  150 frames, seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in exporting.items()))
+
+
+def prepare(folder: Path, frames: int) -> tuple[Path, dict[str, Path]]:
+    """The default head and two takes of a made-up performance on it, as files."""
+    import numpy as np
+
+    from spark_backend.heads.anny import load_anny
+    from spark_backend.pipeline.performance import perform
+    from spark_backend.protocol.avatar import save_avatar
+    from spark_backend.protocol.take import save_take
+
+    avatar = load_anny().avatar()
+    save_avatar(folder / "avatar", avatar)
+    K = np.array([[1400.0, 0, 640], [0, 1400.0, 360], [0, 0, 1]])
+    takes = {"bake": folder / "bake.npz", "export": folder / "export.npz"}
+    for path, count in zip(takes.values(), (frames, 150), strict=True):
+        save_take(path, perform(avatar, 0, count / 30, 30.0, K, (1280, 720)))
+    return folder / "avatar", takes
+
+
+def bake_times(blender: Path | None, avatar: Path, take: Path) -> dict:
+    """Runs `measure` in Blender."""
+    from spark_backend.pipeline.blender_child import run_blender_script
+    from spark_backend.pipeline.blender_env import find_blender
+    from spark_backend.pipeline.export import RUNNER
+
+    request = {"avatar": str(avatar), "take": str(take), "runner": str(RUNNER)}
+    return run_blender_script(find_blender(blender), Path(__file__), request, [avatar], lambda event: None)
+
+
+def export_times(blender: Path | None, avatar: Path, take: Path) -> dict[str, float]:
+    """Wall-clock seconds of each format alone and of all at once, Blender's start included."""
+    from spark_backend.pipeline.export import FORMATS, export_many
+
+    def seconds(endings: tuple[str, ...]) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            outputs = [Path(folder) / f"take{ending}" for ending in endings]
+            export_many(avatar, take, outputs, blender=blender, report=lambda event: None)
+            return time.perf_counter() - start
+
+    return {ending: seconds((ending,)) for ending in FORMATS} | {"all": seconds(FORMATS)}
+
+
+def measure(request: dict) -> dict:
+    """In Blender: medians of the bulk bake and of the one-by-one baseline, round by round in turn."""
+    import importlib.util
+
+    specification = importlib.util.spec_from_file_location("runner", request["runner"])
+    runner = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(runner)
+    runner.load_packages()
+    import bpy
+
+    from spark_backend.protocol.avatar import load_avatar
+    from spark_backend.protocol.take import load_take
+    from spark_backend.protocol.timeline import Rate
+    from spark_blender.scene.scene import bake_take, import_avatar
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    avatar, take = load_avatar(Path(request["avatar"])), load_take(Path(request["take"]))
+    head = import_avatar(avatar, "head")
+    bulk, baseline = [], []
+    for number in range(ROUNDS):
+        start = time.process_time()
+        bake_take(head, avatar, take, f"bulk {number}", rate=Rate(30))
+        bulk.append(time.process_time() - start)
+        baseline.append(keyframe_insert_seconds(head, take, f"single {number}") * BASELINE_PART)
+    middle = ROUNDS // 2
+    ratio = sorted(b / a for a, b in zip(bulk, baseline, strict=True))[middle]
+    times = {"bulk": sorted(bulk)[middle], "baseline": sorted(baseline)[middle], "ratio": ratio}
+    return {"version": bpy.app.version_string, **times}
+
+
+def keyframe_insert_seconds(head, take, name: str) -> float:
+    """Keys a part of the take's frames one value after the other."""
+    import bpy
+
+    keys, bones = head.mesh.data.shape_keys, head.armature.pose.bones
+    for owner in (keys, head.armature):
+        owner.animation_data.action = bpy.data.actions.new(f"{name} {owner.name}")
+    start = time.process_time()
+    for frame in range(len(take.pts) // BASELINE_PART):
+        for index, expression in enumerate(take.names):
+            block = keys.key_blocks[expression]
+            block.value = take.weights[frame, index]
+            block.keyframe_insert("value", frame=frame + 1)
+        for bone in ("neck", "jaw", "eye_left", "eye_right", "root"):
+            rotation = take.head_rotation if bone == "root" else getattr(take, bone)
+            bones[bone].rotation_quaternion = rotation[frame]
+            bones[bone].keyframe_insert("rotation_quaternion", frame=frame + 1)
+        bones["root"].location = take.head_translation[frame]
+        bones["root"].keyframe_insert("location", frame=frame + 1)
+    return time.process_time() - start
+
+
+def answer_in_blender() -> None:
+    """Answers the request named last on the command line, then ends at once, as the exporter's runner does."""
+    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
+    Path(request["result"]).write_text(json.dumps(measure(request)), encoding="utf-8")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if sys.argv[-1].endswith("request.json"):
+        answer_in_blender()
+    else:
+        main()

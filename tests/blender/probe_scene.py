@@ -213,7 +213,7 @@ def probe_zoom(request: dict, avatar, take) -> dict:
 
 
 def probe_speed(request: dict, avatar, take) -> dict:
-    """Seconds of the best of three bakes of 1,000 frames, by the processor: other programs on the machine don't count."""
+    """Processor seconds of the best of three bakes of 1,000 frames: other programs on the machine do not count."""
     import numpy as np
 
     from spark_backend.protocol.timeline import Rate

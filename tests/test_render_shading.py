@@ -8,10 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
+from toy_avatar import toy_avatar
 
+from spark_backend.geometry.rotation import matrix_from_vector
 from spark_backend.render.colour import bytes_from_linear, linear_from_bytes, linear_from_srgb, srgb_from_linear
+from spark_backend.render.occlusion import openness
 from spark_backend.render.shading import distant_light, over, shade_clay, shade_textured, spherical_harmonics
 from spark_backend.render.texture import mip_pyramid, pixel_footprint, sample_pyramid, sample_texture
+from spark_backend.render.warp import WarpRasterizer
 
 
 def directions(count: int = 40_000) -> torch.Tensor:
@@ -146,3 +150,42 @@ def test_footprint():
     face = torch.tensor([[0, 1, 2]])
     torch.testing.assert_close(pixel_footprint(pixels, face, uv, face), torch.tensor([0.5 / 8]))
     assert torch.isfinite(pixel_footprint(torch.full((3, 2), torch.nan), face, uv, face)).all()
+
+
+def bowl(depth: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A square plate before the camera with a square pit in its middle; the last vertex is the middle of its floor."""
+    ring = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    corners = [(4 * x, 4 * y, 0.0) for x, y in ring] + [(x, y, z) for z in (0.0, depth) for x, y in ring]
+    corners.append((0, 0, depth))
+    quads = [(b + k, b + (k + 1) % 4, b + 4 + (k + 1) % 4, b + 4 + k) for b in (0, 4) for k in range(4)]
+    faces = [triangle for a, b, c, d in quads for triangle in ((a, d, c), (a, c, b))]
+    faces += [(8 + k, 12, 8 + (k + 1) % 4) for k in range(4)]
+    return 0.02 * torch.tensor(corners) + torch.tensor([0.0, 0, 0.5]), torch.tensor(faces)
+
+
+def test_hollows_are_dark_and_plains_are_open():
+    """From the middle of a pit as deep as its half width a quarter of the directions is free, nearly half of the light;
+    four times as deep, next to nothing."""
+    plate = openness(*bowl(0.0), WarpRasterizer())
+    torch.testing.assert_close(plate, torch.ones(13), atol=1e-3, rtol=0)
+    shallow, deep = (openness(*bowl(depth), WarpRasterizer())[-1].item() for depth in (1.0, 4.0))
+    assert deep < 0.2
+    assert 0.35 < shallow < 0.6
+    assert openness(*bowl(4.0), WarpRasterizer())[:4].min() > 0.9
+
+
+def test_openness_moves_smoothly():
+    """From frame to frame of a slow turn no vertex of a head's size flickers."""
+    avatar = toy_avatar()
+    rest = torch.tensor(avatar.neutral)
+    rest = (rest - rest.mean(0))[:, [0, 2, 1]] * torch.tensor([1.0, -1, 1])
+    angles = torch.arange(10) * math.radians(0.5)
+    frames = [
+        openness(
+            rest @ matrix_from_vector(torch.tensor([0, angle, 0])).T + torch.tensor([0, 0, 0.7]),
+            torch.tensor(avatar.faces),
+            WarpRasterizer(),
+        )
+        for angle in angles
+    ]
+    assert (torch.stack(frames).diff(dim=0)).abs().max() < 0.1

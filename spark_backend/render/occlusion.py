@@ -25,8 +25,8 @@ def openness(
     """Part of the light, in [0, 1], that no other part of the mesh keeps from each vertex. `points` in camera axes.
 
     Looks at the mesh from `directions` on the viewer's side, without perspective, and asks for each vertex whether it
-    is seen from there, weighted by the cosine to its normal (towards the viewer). Deterministic, and smooth enough over
-    time for a film: what lies just below the seen surface fades over some millimetres.
+    is seen from there, weighted by the cosine to its normal; a vertex that faces none of them is open. Deterministic,
+    and smooth enough over time for a film: what lies just below the seen surface fades over some millimetres.
     """
     towards = viewing_directions(directions, points)
     centre, radius = bounding_sphere(points)
@@ -39,9 +39,7 @@ def openness(
     # A vertex sees itself at its own depth, up to how much the surface sinks within a pixel.
     pixel = 2 / resolution
     visible = 1 - ((local[..., 2] - nearest - 1.5 * pixel) / (2 * pixel)).clamp(0, 1)
-    normals = vertex_normals(points, faces)
-    normals = torch.where((normals * points).sum(-1, keepdim=True) > 0, -normals, normals)
-    cosine = (towards @ normals.mT).clamp(min=0)
+    cosine = (towards @ vertex_normals(points, faces).mT).clamp(min=0)
     return (1e-6 + (visible * cosine).sum(0)) / (1e-6 + cosine.sum(0))
 
 

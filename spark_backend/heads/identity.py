@@ -24,13 +24,13 @@ IGNORED = re.compile(r"head-trans|neck-trans|mouth-trans-(in|out)|nose-trans-(in
 
 # Standard deviations in units of the target's full range. Targets at full range are caricatures; left-right
 # differences of real faces are a few per cent of the differences between faces.
-SIGMA_PAIR, SIGMA_SINGLE, SIGMA_ANTISYMMETRIC, SIGMA_ASYMMETRIC = 0.25, 0.15, 0.06, 0.06
+SIGMA_PAIR, SIGMA_SINGLE, SIGMA_ANTISYMMETRIC, SIGMA_ASYMMETRIC = 0.25, 0.15, 0.03, 0.03
 SIGMA_MACRO = {"gender": 0.8, "age": 0.5, "weight": 0.6, "muscle": 0.4, "race": 0.6}
 
 AGES = ("young",)
 
 # The Gaussian process: standard deviation and correlation length (metres), how alike the two sides are, modes an axis.
-SMOOTH_SIGMA, SMOOTH_LENGTH, SMOOTH_SYMMETRY, SMOOTH_MODES = 0.0016, 0.022, 0.85, 26
+SMOOTH_SIGMA, SMOOTH_LENGTH, SMOOTH_SYMMETRY, SMOOTH_MODES = 0.0016, 0.022, 0.95, 26
 
 
 def average_adult(data: MakeHuman) -> np.ndarray:

@@ -7,6 +7,10 @@ import numpy as np
 
 from ..protocol.avatar import Avatar, Rig, triangulate
 from ..protocol.names import ARKIT_52
+from .lids import closing_weight
+
+BLINK_RANGE = (0.5, 2.0)
+"""How far a person's blink may differ from the model's."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class HeadModel:
     """(478, 3)"""
     landmark_sigma: np.ndarray
     """(478,) how far (metres) the landmark strays from its triangle from view to view; the solver's noise."""
+    lid_margins: Mapping[str, np.ndarray]
+    """`upper_left`, `lower_left`, `upper_right`, `lower_right`: vertex indices along the lids' edges."""
     licences: tuple[str, ...] = ()
 
     @property
@@ -65,9 +71,17 @@ class HeadModel:
         )
 
     def avatar(self, coefficients: np.ndarray | None = None) -> Avatar:
-        """A person of this model: identity coefficients (I,), the average when None. Without textures."""
+        """A person of this model: identity coefficients (I,), the average when None. Without textures.
+
+        The blinks are scaled so that this person's lids just meet at weight 1.
+        """
         chosen = np.zeros(len(self.identity)) if coefficients is None else np.asarray(coefficients, float)
         neutral, joints = self.shaped(chosen)
+        expressions = self.expressions.copy()
+        for side in ("Left", "Right"):
+            margins = (self.lid_margins[f"{lid}_{side.lower()}"] for lid in ("upper", "lower"))
+            blink = expressions[ARKIT_52.index(f"eyeBlink{side}")]
+            blink *= np.clip(closing_weight(neutral, blink, *margins), *BLINK_RANGE)
         return Avatar(
             neutral=neutral.astype(np.float32),
             polygons=self.polygons,
@@ -76,7 +90,7 @@ class HeadModel:
             polygon_material=self.polygon_material,
             material_names=self.material_names,
             expression_names=ARKIT_52,
-            expressions=self.expressions,
+            expressions=expressions,
             joint_names=self.joint_names,
             joints=joints,
             parents=self.parents,

@@ -88,28 +88,6 @@ def split_jaw(
     return result
 
 
-def closing_weight(
-    neutral: np.ndarray, blink: np.ndarray, upper: np.ndarray, lower: np.ndarray, eyeball: np.ndarray
-) -> float:
-    """The weight of a blink (V, 3) at which the lids just meet, from the roots of the upper and lower lashes.
-
-    MakeHuman made its blink for eyes more open than the average person's, where it drives one lid through the other.
-    """
-    centre = neutral[eyeball].mean(0)
-    radius = np.linalg.norm(neutral[eyeball] - centre, axis=1).max()
-
-    def roots(lashes: np.ndarray) -> np.ndarray:
-        distance = np.linalg.norm(neutral[lashes] - centre, axis=1)
-        return lashes[(distance < radius + 0.003) & (np.abs(neutral[lashes, 0] - centre[0]) < 0.6 * radius)]
-
-    above, below = roots(upper), roots(lower)
-    order = below[np.argsort(neutral[below, 0])]
-    x = neutral[above, 0]
-    gap = neutral[above, 2] - np.interp(x, neutral[order, 0], neutral[order, 2])
-    closing = np.interp(x, neutral[order, 0], blink[order, 2]) - blink[above, 2]
-    return float(np.median(gap / closing))
-
-
 def only_translate(offsets: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """Offsets (..., V, 3) in which the given vertices move by their mean alone, as a rigid thing does."""
     result = offsets.copy()

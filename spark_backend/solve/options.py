@@ -27,7 +27,7 @@ class SolveOptions:
     """Radians; prior of the gaze."""
     vergence_sigma: float = 0.06
     """Radians; prior of the difference between the eyes."""
-    identity_strength: float = 0.15
+    identity_strength: float = 0.25
     """Weight of the identity's Gaussian prior for each frame that takes part: landmarks err in the same way in every
     frame, so more frames do not make the person better known without end."""
     focal_sigma: float = 0.35

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.project import Frames
+from spark_backend.video import follow
 from spark_backend.video.ahead import ahead
 from spark_backend.video.appearance import Appearance, align, blend, difference
 from spark_backend.video.coverage import coverage_warnings, longest_gap
 from spark_backend.video.face import Face
-from spark_backend.video.follow import Sightings
+from spark_backend.video.follow import Observation, Sightings, belongs
 from spark_backend.video.mirror import LANDMARK_PARTNER, average, disagreement, mirror_face
 from spark_backend.video.networks import Candidate
 from spark_backend.video.people import Linker, Person, Sighting, people_of
@@ -236,6 +237,83 @@ def test_expected_place_lies_between_sightings_of_the_same_shot():
     np.testing.assert_allclose(sightings.at(0.7, 1), box_at(900))
     assert sightings.at(1.3, 0) is None
     assert Sightings([]).at(0, 0) is None
+
+
+def test_a_face_at_somebody_elses_place_is_not_theirs():
+    own = Sightings([Sighting(0.0, 0, box_at(100)), Sighting(0.25, 0, box_at(100))])
+    other = Sightings([Sighting(t, 0, box_at(190)) for t in (0.0, 0.25, 0.5, 2.0)])
+    assert belongs(box_at(110), 0.1, 0, own, [other])
+    assert not belongs(box_at(170), 0.1, 0, own, [other]), "nearer to the other's place"
+    assert belongs(box_at(170), 0.1, 0, own, [])
+    assert not belongs(box_at(300), 0.1, 0, own, []), "far from where both sightings are"
+    assert not belongs(box_at(195), 2.0, 0, own, [other]), "only the other is known to be here now"
+    assert belongs(box_at(300), 2.0, 0, own, [other])
+
+
+class DotLandmarker:
+    """Stands in for the network: the face is around a red dot, or else around a blue one."""
+
+    def __init__(self, bundle: bytes, follow: bool) -> None:
+        pattern = some_face().landmarks - 200
+        partner = pattern[LANDMARK_PARTNER] * (-1, 1, 1)
+        self.pattern = (pattern + partner) / 2
+
+    def __call__(self, image: np.ndarray, elapsed: int = 1) -> Face | None:
+        for channel in (0, 2):
+            y, x = np.nonzero(image[..., channel] > 128)
+            if len(x):
+                return Face(self.pattern + np.array([x.mean() + 0.5, y.mean() + 0.5, 0]), np.zeros(52))
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+
+def dots(red: int | None, blue: int | None) -> np.ndarray:
+    """A frame with dots at height 200."""
+    frame = np.zeros((400, 1200, 3), np.uint8)
+    for x, channel in ((red, 0), (blue, 2)):
+        if x is not None:
+            frame[196:204, x - 4 : x + 4, channel] = 255
+    return frame
+
+
+def middle(seen: Observation | None) -> float | None:
+    """Where the followed face is."""
+    return None if seen is None else round(float(seen.face.box[[0, 2]].mean()))
+
+
+@pytest.fixture
+def dot_landmarker(monkeypatch):
+    """Following without MediaPipe."""
+    monkeypatch.setattr(follow, "Landmarker", DotLandmarker)
+
+
+def test_a_face_is_followed_beyond_its_sightings(dot_landmarker):
+    offset = middle(Observation(DotLandmarker(b"", True)(dots(400, None)), 1)) - 400
+    with follow.Follower(b"", [Sighting(0.0, 0, box_at(400 + offset, 200))], []) as follower:
+        for n in range(40):
+            seen = follower(n / 10, 0, dots(400 + 10 * n, None))
+            assert middle(seen) == pytest.approx(400 + offset + 10 * n, abs=1)
+            assert seen.confidence == pytest.approx(1, abs=0.02)
+        assert follower(4.0, 0, dots(None, None)) is None
+
+
+def test_when_somebody_else_stands_there_they_are_not_followed(dot_landmarker):
+    offset = middle(Observation(DotLandmarker(b"", True)(dots(400, None)), 1)) - 400
+    place = box_at(300 + offset, 200)
+    with follow.Follower(b"", [Sighting(0.0, 0, place)], [[Sighting(1.0, 0, place)]]) as follower:
+        assert follower(0.0, 0, dots(300, None)) is not None
+        assert follower(1.0, 0, dots(None, 300)) is None
+
+
+def test_in_a_new_shot_the_person_is_where_they_were_seen_in_it(dot_landmarker):
+    """A poster hangs where the face was before the cut."""
+    offset = middle(Observation(DotLandmarker(b"", True)(dots(400, None)), 1)) - 400
+    own = [Sighting(0.0, 0, box_at(300 + offset, 200)), Sighting(0.5, 1, box_at(900 + offset, 200))]
+    with follow.Follower(b"", own, []) as follower:
+        assert middle(follower(0.0, 0, dots(300, None))) == pytest.approx(300 + offset, abs=1)
+        assert middle(follower(0.3, 1, dots(300, 900))) == pytest.approx(900 + offset, abs=1)
 
 
 # What the user is told

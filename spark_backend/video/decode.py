@@ -229,7 +229,6 @@ def duration_of(container: InputContainer, stream: VideoStream) -> float:
 def shown_frames(container: InputContainer, stream: VideoStream, tally: Tally) -> Iterator[tuple[float, CodedFrame]]:
     """(seconds in the container's time, frame) of what a player shows, times strictly increasing."""
     previous, step = None, 1 / float(stream.average_rate or 25)
-    starts_at_zero = "mp4" in container.format.name
     for frame in decoded_frames(container, stream, tally):
         tally.damaged += frame.is_corrupt
         tally.interlaced += frame.interlaced_frame
@@ -237,8 +236,6 @@ def shown_frames(container: InputContainer, stream: VideoStream, tally: Tally) -
         if time is None:
             tally.untimed += 1
             time = 0.0 if previous is None else previous + step
-        if starts_at_zero and time < 0:
-            continue
         if previous is not None and time <= previous:
             tally.repeated += 1
             continue

@@ -19,7 +19,7 @@ from .face import RGB, Box, Face, box_centre, box_size
 from .mirror import average, disagreement, mirror_face
 from .networks import Landmarker
 from .people import Sighting
-from .search import is_near
+from .search import is_near, is_outside
 from .window import LOOSEST, MARGIN, Window, window_around
 
 TIME_STRETCH = 10.0  # how much more time the filter believes to pass: error and delay fall, jitter hardly rises
@@ -79,7 +79,7 @@ class Follower:
     def keep(self, pts: float, image: RGB, elapsed: int) -> Observation | None:
         """The face in the present window, if it is still theirs."""
         seen = self.settle(image) if self.unsettled else self.look(image, elapsed) or self.look(image, 1)
-        if seen is None or is_outside(seen.face.box, image) or not self.is_theirs(seen.face.box, pts):
+        if seen is None or is_outside(seen.face.box, image) or not self.is_theirs(seen, pts):
             return None
         return seen
 
@@ -91,18 +91,13 @@ class Follower:
         for margin in MARGINS:
             self.window = window_around(expected, margin)
             seen = self.settle(image)
-            if seen is not None and is_near(seen.face.box, expected, NEAR) and self.is_theirs(seen.face.box, pts):
+            if seen is not None and is_near(seen.face.box, expected, NEAR) and self.is_theirs(seen, pts):
                 return seen
         return None
 
-    def is_theirs(self, box: Box, pts: float) -> bool:
-        """Whether a face is this person's: near where they are expected, and not nearer to somebody else's place."""
-        own, between = self.own.at(pts, self.shot), self.own.between(pts, self.shot)
-        if between is not None and not is_near(box, between, NEAR):
-            return False
-        others = [way(box, other) for sightings in self.others if (other := sightings.at(pts, self.shot)) is not None]
-        nearest = min(others, default=np.inf)
-        return bool(nearest > INTRUDED if own is None else nearest > min(way(box, own), INTRUDED))
+    def is_theirs(self, seen: Observation, pts: float) -> bool:
+        """Whether a face is this person's and not somebody else's."""
+        return belongs(seen.face.box, pts, self.shot, self.own, self.others)
 
     def settle(self, image: RGB) -> Observation | None:
         """Three looks at a frame in a new window: one may miss, one finds the face, one centres the network's crop."""
@@ -158,12 +153,16 @@ class Sightings:
         return a.box + share * (b.box - a.box)
 
 
+def belongs(box: Box, pts: float, shot: int, own: Sightings, others: Sequence[Sightings]) -> bool:
+    """Whether a face is where its person is expected, and not nearer to where somebody else is."""
+    expected, between = own.at(pts, shot), own.between(pts, shot)
+    if between is not None and not is_near(box, between, NEAR):
+        return False
+    ways = [way(box, other) for sightings in others if (other := sightings.at(pts, shot)) is not None]
+    limit = INTRUDED if expected is None else min(way(box, expected), INTRUDED)
+    return min(ways, default=np.inf) > limit
+
+
 def way(box: Box, other: Box) -> float:
     """Distance between two faces' middles by their size."""
     return float(np.linalg.norm(box_centre(box) - box_centre(other))) / max(box_size(box), box_size(other))
-
-
-def is_outside(box: Box, image: RGB) -> bool:
-    """Whether a face's middle has left the picture."""
-    x, y = box_centre(box)
-    return not (0 <= x < image.shape[1] and 0 <= y < image.shape[0]) or box_size(box) < 8

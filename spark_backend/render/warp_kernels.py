@@ -75,36 +75,45 @@ def scan(
     bottom = wp.min(last_centre(wp.max(a[1], wp.max(b[1], c[1]))), height - 1)
     start = wp.vec2l(wp.int64(left) * SUBPIXELS + HALF, wp.int64(top) * SUBPIXELS + HALF)
     # The edge functions at the first centre; a step to the right or down adds the edge's own slope.
-    row_a = wedge(c - b, start - b)
-    row_b = wedge(a - c, start - c)
-    row_c = wedge(b - a, start - a)
-    scale = 1.0 / float(row_a + row_b + row_c)
-    slope_b = (z[1] - z[0]) * scale
-    slope_c = (z[2] - z[0]) * scale
-    z_low = wp.min(z)
-    z_high = wp.max(z)
-    bias_a = edge_bias(c - b)
-    bias_b = edge_bias(a - c)
-    bias_c = edge_bias(b - a)
+    edges = wp.vec3l(wedge(c - b, start - b), wedge(a - c, start - c), wedge(b - a, start - a))
+    right_step = wp.vec3l(b[1] - c[1], c[1] - a[1], a[1] - b[1]) * SUBPIXELS
+    down_step = wp.vec3l(c[0] - b[0], a[0] - c[0], b[0] - a[0]) * SUBPIXELS
+    bias = wp.vec3l(edge_bias(c - b), edge_bias(a - c), edge_bias(b - a))
+    scale = 1.0 / float(edges[0] + edges[1] + edges[2])
+    slope = wp.vec2((z[1] - z[0]) * scale, (z[2] - z[0]) * scale)
     for row in range(top, bottom + 1):
-        ea = row_a
-        eb = row_b
-        ec = row_c
-        entered = bool(False)  # noqa: UP018 - to Warp a bare literal is a constant
-        for column in range(left, right + 1):
-            if ((ea + bias_a) | (eb + bias_b) | (ec + bias_c)) >= wp.int64(0):
-                entered = True
-                depth = wp.clamp(z[0] + float(eb) * slope_b + float(ec) * slope_c, z_low, z_high)
-                if depth <= 1.0:
-                    write(packed, first_pixel + row * width + column, depth, face)
-            elif entered:
-                break
-            ea -= (c[1] - b[1]) * SUBPIXELS
-            eb -= (a[1] - c[1]) * SUBPIXELS
-            ec -= (b[1] - a[1]) * SUBPIXELS
-        row_a += (c[0] - b[0]) * SUBPIXELS
-        row_b += (a[0] - c[0]) * SUBPIXELS
-        row_c += (b[0] - a[0]) * SUBPIXELS
+        index = first_pixel + row * width
+        scan_row(edges, right_step, bias, z, slope, face, index + left, index + right, packed)
+        edges += down_step
+
+
+@wp.func
+@no_type_check
+def scan_row(
+    edges: wp.vec3l,
+    step: wp.vec3l,
+    bias: wp.vec3l,
+    z: wp.vec3,
+    slope: wp.vec2,
+    face: int,
+    first: int,
+    last: int,
+    packed: wp.array(dtype=wp.int64),
+):
+    """Writes the pixels of one row, from index `first` to `last`, that the triangle covers."""
+    e = edges
+    low = wp.min(z)
+    high = wp.max(z)
+    entered = bool(False)  # noqa: UP018 - to Warp a bare literal is a constant
+    for index in range(first, last + 1):
+        if ((e[0] + bias[0]) | (e[1] + bias[1]) | (e[2] + bias[2])) >= wp.int64(0):
+            entered = True
+            depth = wp.clamp(z[0] + float(e[1]) * slope[0] + float(e[2]) * slope[1], low, high)
+            if depth <= 1.0:
+                write(packed, index, depth, face)
+        elif entered:
+            break
+        e += step
 
 
 @wp.func
@@ -154,6 +163,36 @@ def cut(inside: wp.vec4, outside: wp.vec4) -> wp.vec4:
     return inside + (outside - inside) * (near_inside / (near_inside - near_outside))
 
 
+@wp.func
+@no_type_check
+def fill_cut(
+    a: wp.vec4,
+    b: wp.vec4,
+    c: wp.vec4,
+    in_front: int,
+    face: int,
+    first_pixel: int,
+    width: int,
+    height: int,
+    packed: wp.array(dtype=wp.int64),
+):
+    """Writes what of a triangle is in front of the near plane. With one or two corners in front, `a` is the odd one."""
+    pieces = 1
+    fourth = c
+    if in_front == 1:
+        b = cut(a, b)
+        c = cut(a, c)
+    if in_front == 2:
+        fourth = cut(c, a)
+        a = cut(b, a)
+        pieces = 2
+    for piece in range(pieces):
+        if piece == 1:
+            b = c
+            c = fourth
+        fill(a, b, c, face, first_pixel, width, height, packed)
+
+
 @wp.kernel
 @no_type_check
 def splat_triangles(
@@ -173,37 +212,22 @@ def splat_triangles(
     in_a = a[2] >= -a[3] and a[3] > 0.0
     in_b = b[2] >= -b[3] and b[3] > 0.0
     in_c = c[2] >= -c[3] and c[3] > 0.0
-    count = int(in_a) + int(in_b) + int(in_c)
-    # Turn the triangle until `a` is the odd one out: alone in front with one, alone behind with two.
-    lone = count == 1
-    if count == 1 or count == 2:
-        if in_b == lone:
-            t = a
-            a = b
-            b = c
-            c = t
-        elif in_c == lone:
-            t = c
-            c = b
-            b = a
-            a = t
-    pieces = 1
-    if count == 0:
-        pieces = 0
-    second = c
-    if count == 1:
-        b = cut(a, b)
-        c = cut(a, c)
-    if count == 2:
-        second = cut(c, a)
-        a = cut(b, a)
-        pieces = 2
+    in_front = int(in_a) + int(in_b) + int(in_c)
     first_pixel = image * width * height
-    for piece in range(pieces):
-        if piece == 1:
-            b = c
-            c = second
-        fill(a, b, c, face, first_pixel, width, height, packed)
+    # Turned until the odd corner comes first: alone in front with one there, alone behind with two.
+    lone = in_front == 1
+    if in_front < 3 and in_b == lone:
+        first = a
+        a = b
+        b = c
+        c = first
+    elif in_front < 3 and in_c == lone:
+        first = a
+        a = c
+        c = b
+        b = first
+    if in_front > 0:
+        fill_cut(a, b, c, in_front, face, first_pixel, width, height, packed)
 
 
 @wp.kernel

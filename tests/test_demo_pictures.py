@@ -9,19 +9,32 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from toy_avatar import toy_avatar, toy_take
 
 from spark_backend.pipeline.charts import Curve, chart, head_angles, take_curves
 from spark_backend.pipeline.encode import write_video
 from spark_backend.pipeline.look import avatar_surface, read_picture
+from spark_backend.pipeline.moments import telling_frames
 from spark_backend.pipeline.parallel import in_order
 from spark_backend.pipeline.progress import section, sections, shares
+from spark_backend.pipeline.relight import clip_light
 from spark_backend.pipeline.report import ClipSection, Figure, Page, write_page
-from spark_backend.pipeline.sheet import arrange, save_picture, telling_frames
-from spark_backend.pipeline.views import head_panel, posed_frames, project_points, studio_take, take_frames
+from spark_backend.pipeline.sheet import arrange, save_picture
+from spark_backend.pipeline.views import (
+    Panel,
+    head_boxes,
+    head_panels,
+    posed_frames,
+    project_points,
+    studio_take,
+    take_frames,
+)
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Progress, Warning
 from spark_backend.protocol.posing import axis_quaternion, multiply_quaternions
+from spark_backend.render.draw import render_frame
+from spark_backend.render.shading import distant_light, irradiance
 
 FACING = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 
@@ -106,33 +119,73 @@ def test_a_failure_leaves_no_video(tmp_path: Path):
 
 def test_a_panel_shows_the_same_points_as_the_picture():
     avatar, take = toy_avatar(), toy_take()
-    panel = head_panel(avatar, take, 320)
-    points = next(posed_frames(avatar, take))
-    in_picture = project_points(points, take.K)
-    scale = np.array([panel.width / (panel.right - panel.left), panel.height / (panel.bottom - panel.top)])
-    expected = (in_picture - (panel.left, panel.top)) * scale
+    panel = head_panels(avatar, take, (160, 200))[7]
+    points = list(posed_frames(avatar, take))[7]
+    expected = (project_points(points, take.K) - (panel.left, panel.top)) * panel.scale
     np.testing.assert_allclose(project_points(points, panel.intrinsics(take.K)), expected, atol=1e-6)
-    assert panel.height <= 320
-    assert panel.width % 2 == panel.height % 2 == 0
-    assert panel.crop(np.zeros((480, 640, 3), np.uint8)).shape == (panel.height, panel.width, 3)
 
 
-def test_a_panel_holds_the_head_in_every_frame_and_stays_in_the_picture():
-    avatar, take = toy_avatar(), toy_take()
-    panel = head_panel(avatar, take)
-    skull = ~avatar.regions["neck"]
-    pixels = np.stack([project_points(p[skull], take.K) for p in posed_frames(avatar, take)]).reshape(-1, 2)
-    low, high = pixels.min(0).clip(0), np.minimum(pixels.max(0), take.size)
-    assert 0 <= panel.left <= low[0] + 1
-    assert 0 <= panel.top <= low[1] + 1
-    assert high[0] - 1 <= panel.right <= take.size[0]
-    assert high[1] - 1 <= panel.bottom <= take.size[1]
+def test_a_crop_shows_what_the_panels_camera_sees():
+    """A bright dot in the source appears where the panel's intrinsics put it."""
+    panel = Panel(41.3, 22.8, 1.6, (160, 120))
+    K = np.array([[500.0, 0, 160], [0, 500.0, 120], [0, 0, 1]])
+    picture = np.zeros((240, 320, 3), np.uint8)
+    picture[70:73, 90:93] = 255  # its centre is at (91.5, 71.5)
+    ray = np.linalg.inv(K) @ (91.5, 71.5, 1)
+    expected = project_points(ray[None], panel.intrinsics(K))[0]
+    shown = panel.crop(picture)[..., 0].astype(float)
+    y, x = np.mgrid[0:120, 0:160] + 0.5
+    centre = ((x * shown).sum() / shown.sum(), (y * shown).sum() / shown.sum())
+    np.testing.assert_allclose(centre, expected, atol=0.05)
 
 
-def test_without_a_face_the_panel_is_the_whole_picture():
+def test_panels_hold_the_head_glide_and_stay_in_the_picture():
+    avatar, take = toy_avatar(), toy_take(48)
+    panels, boxes = head_panels(avatar, take, (160, 200)), head_boxes(avatar, take)
+    corners = np.array([(p.left, p.top, p.left + 160 / p.scale, p.top + 200 / p.scale) for p in panels])
+    assert corners[:, :2].min() >= 0
+    assert (corners[:, 2:] <= take.size + 1e-6).all()
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert ((centre > corners[:, :2]) & (centre < corners[:, 2:])).all()
+    shake = np.abs(np.diff(corners, 2, axis=0)).max()
+    assert shake < 0.2 * np.abs(np.diff(boxes, 2, axis=0)).max()
+
+
+def test_a_head_larger_than_the_picture_gets_the_whole_height():
+    avatar, take = toy_avatar(), take_frames(toy_take(), np.array([0, 1]))
+    near = replace(take, K=take.K * (4, 4, 1))
+    panel = head_panels(avatar, near, (160, 200))[0]
+    assert 200 / panel.scale == pytest.approx(480)
+
+
+def test_the_light_of_a_clip_is_found_again(tmp_path: Path):
+    avatar, take = toy_avatar(24, 32), take_frames(toy_take(), np.arange(0, 24, 4))
+    avatar = replace(avatar, maps={"albedo": save_picture(tmp_path / "a.png", np.full((64, 64, 3), 190, np.uint8))})
+    nowhere = np.zeros(len(avatar.neutral), bool)
+    avatar = replace(avatar, regions={**avatar.regions, "mouth_interior": nowhere, "eyes": nowhere})
+    surface = avatar_surface(replace(avatar, material_names=("matt",) * 5))
+    matt = replace(surface, materials=[replace(m, specular=0.0) for m in surface.materials])
+    light = distant_light((0.7, -0.5, -0.5), (0.5, 0.4, 0.3), (0.3, 0.3, 0.4))
+    size = tuple(int(x) for x in take.size)
+    frames = (
+        (float(t), render_frame(p, avatar.faces, take.K, size, surface=matt, light=light, background=(0.2, 0.2, 0.2)))
+        for t, p in zip(take.pts, posed_frames(avatar, take), strict=True)
+    )
+    write_video(tmp_path / "v.mp4", frames, quality=4)
+    visible = replace(take, valid=np.ones(len(take.pts), bool))
+    found = clip_light(avatar, visible, tmp_path / "v.mp4")
+    normals = torch.tensor([[0.0, 0, -1], [0.6, 0, -0.8], [-0.6, 0, -0.8], [0, -0.6, -0.8], [0, 0.6, -0.8]])
+    seen, true = irradiance(normals, found), irradiance(normals, light)
+    torch.testing.assert_close(seen, true, atol=0.06, rtol=0.12)
+    assert float(found.direction @ light.direction) > 0.85
+
+
+def test_no_light_is_guessed_without_albedo_or_face(tmp_path: Path):
     take = toy_take()
-    panel = head_panel(toy_avatar(), replace(take, valid=np.zeros(len(take.pts), bool)))
-    assert (panel.left, panel.top, panel.right, panel.bottom) == (0, 0, *take.size)
+    assert clip_light(toy_avatar(), take, tmp_path / "absent.mp4") is None
+    avatar = replace(toy_avatar(), maps={"albedo": tmp_path / "a.png"})
+    unseen = replace(take, valid=np.zeros(len(take.pts), bool))
+    assert clip_light(avatar, unseen, tmp_path / "absent.mp4") is None
 
 
 def test_the_studio_shows_the_face_from_the_front_and_from_its_left():

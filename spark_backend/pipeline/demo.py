@@ -21,11 +21,13 @@ from .encode import write_video
 from .export import BLENDER_FORMATS, export_many
 from .footage import Footage, make_footage
 from .measure import ClipFigures, TruthFigures, clip_figures, truth_figures
+from .moments import telling_frames
 from .options import CaptureOptions, DemoOptions
 from .overlay import overlay_frames
 from .progress import sections, shares
+from .relight import clip_light
 from .report import ClipSection, Figure, Page, write_page
-from .sheet import contact_sheet, encode_picture, save_picture, telling_frames
+from .sheet import contact_sheet, encode_picture, save_picture
 
 PURPOSES = {
     ".blend": "the head with all curves, the camera and the clip, for Blender",
@@ -142,9 +144,10 @@ def clip_results(
     exports = [folder / f"{clip}{ending}" for ending in endings]
     export_many(project.avatar_folder, take_path, exports, video=video, blender=blender, report=step["export"])
     film = folder / f"{clip}_overlay.mp4"
+    light = clip_light(avatar, take, video)
     poster = Poster(overlay_frames(avatar, take, video, None, step["overlay"]), int(telling_frames(take, 3)[-1]))
     write_video(film, poster, sound_of=video)
-    sheet = save_picture(folder / f"{clip}_sheet.jpg", contact_sheet(avatar, take, video))
+    sheet = save_picture(folder / f"{clip}_sheet.jpg", contact_sheet(avatar, take, video, light))
     figures = clip_figures(avatar, take, frames)
     known = None if footage is None else truth_figures(avatar, take, footage.avatar, footage.take)
     truth = None if footage is None else matching_frames(footage.take, take)

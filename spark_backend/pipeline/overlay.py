@@ -16,9 +16,11 @@ from .encode import write_video
 from .look import avatar_surface, backdrop, part_of_surface, write_words
 from .options import OverlayOptions
 from .parallel import in_order
-from .views import head_faces, head_panel, intrinsics_at, posed_frames
+from .relight import clip_light
+from .views import head_faces, head_panels, intrinsics_at, posed_frames
 
-PANEL_HEIGHT = 512
+PANEL = (416, 520)
+"""Width and height."""
 LABELS = ("Source", "Head over source", "Clay")
 
 
@@ -45,22 +47,20 @@ def overlay_frames(
     """Seconds and picture of every frame of the clip; in frames without a face the source stands alone."""
     above = head_faces(avatar)
     faces, surface = avatar.faces[above], part_of_surface(avatar_surface(avatar, texture), above)
-    panel = head_panel(avatar, take, PANEL_HEIGHT)
-    size = (panel.width, panel.height)
-    studio = backdrop(size)
+    light = clip_light(avatar, take, video)
+    panels, studio = head_panels(avatar, take, PANEL), backdrop(PANEL)
     # What is damaged in the video has been told when it was ingested.
     decoded = read_frames(video, lambda message: None)
 
     def draw(item: tuple[int, tuple[VideoFrame, np.ndarray]]) -> np.ndarray:
         index, (frame, vertices) = item
-        source = panel.crop(frame.image)
-        panels = [source, source, studio]
-        if take.valid[index]:
-            K = panel.intrinsics(intrinsics_at(take, index))
-            textured = render_frame(vertices, faces, K, size, surface=surface, background=source)
-            clay = render_frame(vertices, avatar.faces, K, size, background=studio)
-            panels = [source, textured, clay]
-        return side_by_side(panels)
+        source = panels[index].crop(frame.image)
+        if not take.valid[index]:
+            return side_by_side([source, source, studio])
+        K = panels[index].intrinsics(intrinsics_at(take, index))
+        textured = render_frame(vertices, faces, K, PANEL, surface=surface, light=light, background=source)
+        clay = render_frame(vertices, avatar.faces, K, PANEL, background=studio)
+        return side_by_side([source, textured, clay])
 
     pairs = enumerate(zip(decoded, posed_frames(avatar, take), strict=False))
     for index, picture in enumerate(in_order(draw, pairs)):

@@ -9,39 +9,39 @@ from ..protocol.avatar import Avatar
 from ..protocol.storage import write_atomic
 from ..protocol.take import Take
 from ..render.draw import render_frame
+from ..render.shading import Light
 from ..video.decode import read_selected
 from .look import avatar_surface, backdrop, part_of_surface, write_words
-from .views import head_faces, head_panel, intrinsics_at, posed_frames, studio_take, take_frames
+from .moments import telling_frames
+from .views import head_faces, head_panels, intrinsics_at, posed_frames, studio_take, take_frames
 
 COLUMNS = ("Source", "Head over source", "Clay, front", "Clay, 45°")
-CELL_HEIGHT = 360
+CELL = (288, 360)
+"""Width and height."""
 GAP = 6
 PAPER = 24
 
 
-def contact_sheet(avatar: Avatar, take: Take, video: Path, rows: int = 5) -> np.ndarray:
+def contact_sheet(avatar: Avatar, take: Take, video: Path, light: Light | None = None, rows: int = 5) -> np.ndarray:
     """(H, W, 3) uint8 sRGB picture with at most `rows` frames."""
     chosen = telling_frames(take, rows)
-    panel = head_panel(avatar, take, CELL_HEIGHT)
-    size = (panel.width, panel.height)
-    part = take_frames(take, chosen)
+    part, panels = take_frames(take, chosen), [head_panels(avatar, take, CELL)[frame] for frame in chosen]
     above = head_faces(avatar)
-    faces, surface, studio = avatar.faces[above], part_of_surface(avatar_surface(avatar), above), backdrop(size)
-    posed = posed_frames(avatar, part)
-    front, turned = (posed_frames(avatar, studio_take(avatar, part, np.radians(a), size)) for a in (0.0, 45.0))
-    camera = studio_take(avatar, part, 0.0, size).K
+    faces, surface, studio = avatar.faces[above], part_of_surface(avatar_surface(avatar), above), backdrop(CELL)
+    front, turned = (posed_frames(avatar, studio_take(avatar, part, np.radians(a), CELL)) for a in (0.0, 45.0))
+    camera = studio_take(avatar, part, 0.0, CELL).K
     lines = []
     pictures = (frame.image for _, frame in read_selected(video, chosen.tolist()))
-    for row, (picture, seen, ahead, aside) in enumerate(zip(pictures, posed, front, turned, strict=True)):
+    posed = zip(pictures, posed_frames(avatar, part), front, turned, panels, strict=True)
+    for row, (picture, seen, ahead, aside, panel) in enumerate(posed):
         source = panel.crop(picture)
         K = panel.intrinsics(intrinsics_at(part, row))
         cells = [
-            source,
-            render_frame(seen, faces, K, size, surface=surface, background=source),
-            render_frame(ahead, avatar.faces, camera, size, background=studio),
-            render_frame(aside, avatar.faces, camera, size, background=studio),
+            write_words(source, f"{part.pts[row]:.2f} s", 13, 10, 22),
+            render_frame(seen, faces, K, CELL, surface=surface, light=light, background=source),
+            render_frame(ahead, avatar.faces, camera, CELL, background=studio),
+            render_frame(aside, avatar.faces, camera, CELL, background=studio),
         ]
-        cells[0] = write_words(cells[0], f"{part.pts[row]:.2f} s", 13, 10, 22)
         lines.append(cells)
     return arrange(lines)
 
@@ -59,24 +59,6 @@ def arrange(lines: list[list[np.ndarray]]) -> np.ndarray:
     for column, name in enumerate(COLUMNS[: len(lines[0])]):
         sheet = write_words(sheet, name, 15, GAP + column * (width + GAP) + 4, 23)
     return sheet
-
-
-def telling_frames(take: Take, count: int) -> np.ndarray:
-    """Frames that differ most from each other in expression and head pose, in time's order; at most `count`.
-
-    Starts with the calmest face and goes on with what is farthest from all chosen ones. Frames without a face are left
-    out unless there are no others.
-    """
-    candidates = np.flatnonzero(take.valid) if take.valid.any() else np.arange(len(take.pts))
-    # Quaternions of two frames differ by half the angle between them: 2 makes it radians, and a turn of half a radian
-    # counts as much as an expression at full weight.
-    aligned = take.head_rotation * np.where(take.head_rotation @ take.head_rotation[candidates[0]] < 0, -1, 1)[:, None]
-    features = np.concatenate([take.weights, 4 * aligned], 1)[candidates]
-    chosen = [int(np.argmin(take.weights[candidates].sum(1)))]
-    while len(chosen) < min(count, len(candidates)):
-        distance = np.linalg.norm(features[:, None] - features[chosen], axis=-1).min(1)
-        chosen.append(int(distance.argmax()))
-    return candidates[np.sort(chosen)]
 
 
 def save_picture(path: Path, image: np.ndarray) -> Path:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from ..protocol.avatar import Avatar
 from ..protocol.placement import WORLD_FROM_CAMERA_QUATERNION
@@ -15,33 +17,39 @@ STUDIO_FOCAL = 3.3
 STUDIO_DISTANCE = 1.05
 """Metres from the studio camera to the middle of the head."""
 
+CALM = 0.35
+"""Seconds over which the window that follows the head is smoothed."""
+ROOM = 1.12
+"""Size of the window in sizes of the head."""
+
 
 @dataclass(frozen=True)
 class Panel:
     """A window of the source's picture, scaled to the size at which it is shown."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
-    """Pixels of the source; right and bottom are outside."""
-    width: int
-    height: int
-    """Pixels of the panel, even."""
+    left: float
+    top: float
+    """Pixels of the source."""
+    scale: float
+    """Pixels of the panel for one of the source."""
+    size: tuple[int, int]
+    """Width and height of the panel in pixels, even."""
 
     def intrinsics(self, K: np.ndarray) -> np.ndarray:
         """(3, 3) of the source to (3, 3) of the panel."""
-        scale = np.diag([self.width / (self.right - self.left), self.height / (self.bottom - self.top), 1.0])
         shift = np.array([[1.0, 0.0, -self.left], [0.0, 1.0, -self.top], [0.0, 0.0, 1.0]])
-        return scale @ shift @ K
+        return np.diag([self.scale, self.scale, 1.0]) @ shift @ K
 
     def crop(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 picture of the source to (height, width, 3)."""
-        import cv2
-
-        part = image[self.top : self.bottom, self.left : self.right]
-        shrinks = self.height < part.shape[0]
-        return cv2.resize(part, (self.width, self.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        """(H, W, 3) uint8 picture of the source to (height, width, 3); dark beyond its edges."""
+        # Twice as large first: a window that glides by fractions of a pixel must neither shake nor flicker.
+        scale = 2 * self.scale
+        # Pixel centres are at one half here and at whole numbers in OpenCV.
+        shift = [(0.5 - side) * scale - 0.5 for side in (self.left, self.top)]
+        matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
+        large = (2 * self.size[0], 2 * self.size[1])
+        part = cv2.warpAffine(image, matrix, large, flags=cv2.INTER_LINEAR, borderValue=(24, 24, 24))
+        return cv2.resize(part, self.size, interpolation=cv2.INTER_AREA)
 
 
 def intrinsics_at(take: Take, frame: int) -> np.ndarray:
@@ -56,39 +64,36 @@ def project_points(points: np.ndarray, K: np.ndarray) -> np.ndarray:
     return (scaled @ np.swapaxes(K, -1, -2))[..., :2]
 
 
-def head_panel(avatar: Avatar, take: Take, height: int = 640, margin: float = 0.12) -> Panel:
-    """The window that holds the head in all frames in which it was seen, at most `height` pixels high.
+def head_panels(avatar: Avatar, take: Take, size: tuple[int, int]) -> list[Panel]:
+    """For each frame a window that follows the head as a calm camera would, to be shown at `size` (width, height).
 
-    The neck's lower end is left out: it is the frame of the model, not of the person. The whole picture when the head
-    is never seen.
+    It stays within the picture where the picture is large enough.
     """
-    size = tuple(int(x) for x in take.size)
-    box = head_box(avatar, take)
-    if box is None:
-        box = np.array([0, 0, *size], float)
-    pad = margin * float(box[3] - box[1])
-    wide = max(box[2] - box[0], 0.75 * (box[3] - box[1])) - (box[2] - box[0])
-    left, top = np.floor(box[:2] - pad - (wide / 2, 0)).clip(0, (size[0] - 2, size[1] - 2)).astype(int)
-    right, bottom = np.ceil(box[2:] + pad + (wide / 2, 0)).clip((left + 2, top + 2), size).astype(int)
-    scale = min(height / (bottom - top), 1.5 * height / (right - left), 2.0)
-    even = [max(2, round((b - a) * scale / 2) * 2) for a, b in ((left, right), (top, bottom))]
-    return Panel(int(left), int(top), int(right), int(bottom), *even)
+    boxes = head_boxes(avatar, take)
+    step = float(np.median(np.diff(take.pts))) if len(take.pts) > 1 else 1.0
+    calm = gaussian_filter1d(boxes, CALM / max(step, 1e-6), axis=0, mode="nearest")
+    whole = take.size.astype(float)
+    panels = []
+    for left, top, right, bottom in calm:
+        wanted = max((bottom - top) / size[1], (right - left) / size[0]) * ROOM
+        factor = min(wanted, *(whole / size))
+        window = factor * np.array(size)
+        corner = (np.array([left + right, top + bottom]) - window) / 2
+        corner = corner.clip(0, whole - window)
+        panels.append(Panel(float(corner[0]), float(corner[1]), 1 / factor, size))
+    return panels
 
 
-def head_box(avatar: Avatar, take: Take) -> np.ndarray | None:
-    """(4,) left, top, right, bottom in pixels of everything above the neck over the frames in which it was seen."""
-    frames = np.flatnonzero(take.valid)
-    if not len(frames):
-        return None
-    # The frame matters little for a box: a couple of dozen will do.
-    frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), 24)).astype(int)]
-    neck = avatar.regions.get("neck", np.zeros(len(avatar.neutral), bool))
-    points = np.concatenate(list(pose_vertices(avatar, take_frames(take, frames))))[:, ~neck]
-    K = take.K if take.K.ndim == 2 else take.K[frames]
-    pixels = project_points(points, K).reshape(-1, 2)
-    if not np.isfinite(pixels).any():
-        return None
-    return np.concatenate([np.nanmin(pixels, 0), np.nanmax(pixels, 0)])
+def head_boxes(avatar: Avatar, take: Take) -> np.ndarray:
+    """(T, 4) left, top, right, bottom in pixels of the skull's bounding box in each frame."""
+    skull = avatar.neutral[~avatar.regions.get("neck", np.zeros(len(avatar.neutral), bool))]
+    low, high = skull.min(0), skull.max(0)
+    corners = np.array([[(low, high)[k >> axis & 1][axis] for axis in range(3)] for k in range(8)])
+    rotation = quaternion_to_matrix(take.head_rotation)
+    points = np.einsum("tab,kb->tka", rotation, corners) + take.head_translation[:, None]
+    points[..., 2] = points[..., 2].clip(min=0.05)
+    pixels = project_points(points, take.K)
+    return np.concatenate([pixels.min(1), pixels.max(1)], 1)
 
 
 def take_frames(take: Take, frames: np.ndarray) -> Take:

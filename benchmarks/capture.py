@@ -2,10 +2,11 @@
 
     python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--keep FOLDER] [--scorer SCRIPT]
 
-`error` is the landmark error in % of the distance between the pupils, `2nd diff` the mean second difference of the
-face's vertices in mm, `fps` frames a second of tracking alone. With `--scorer`, a video that has its truth beside it
-as `NAME.npz` is scored by `python SCRIPT NAME.npz TAKE.npz --json OUT`, and detrended reprojection (%), head rotation
-(degrees) and excess jitter (mm) are added.
+`error` is the landmark error in % of the distance between the pupils; `scores` is the same of the baseline, MediaPipe's
+own expression scores played on the average head with a rigid pose of each frame, and `ratio` the one over the other;
+`2nd diff` is the mean second difference of the face's vertices in mm, `fps` frames a second of tracking alone. With
+`--scorer`, a video that has its truth beside it as `NAME.npz` is scored by `SCRIPT NAME.npz TAKE.npz --json OUT`,
+and detrended reprojection (%), head rotation (degrees) and excess jitter (mm) are added.
 """
 
 import argparse
@@ -14,9 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
+from spark_backend.heads.anny import load_anny
 from spark_backend.pipeline.files import export
 from spark_backend.pipeline.fit import fit
 from spark_backend.pipeline.ingest import ingest
@@ -26,12 +31,17 @@ from spark_backend.pipeline.track import track
 from spark_backend.protocol.avatar import load_avatar
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Event
-from spark_backend.protocol.project import load_clip, open_project
+from spark_backend.protocol.project import ClipInfo, Frames, load_clip, open_project
 from spark_backend.protocol.take import load_take
+from spark_backend.solve.landmark_model import FREE_INDEX, landmark_model
+from spark_backend.solve.options import SolveOptions
+from spark_backend.solve.person import centred, prior_focal
+from spark_backend.solve.start import initial_state
+from spark_backend.solve.to_take import state_to_take
 
 HEADER = (
-    f"{'clip':32} {'frames':>6} {'found':>6} {'error %':>8} {'2nd diff':>8} {'ingest s':>8} {'fit s':>6} {'fps':>6}"
-    f" {'detrended %':>11} {'rotation':>8} {'jitter':>7}"
+    f"{'clip':32} {'frames':>6} {'found':>6} {'error %':>8} {'scores %':>8} {'ratio':>6} {'2nd diff':>8}"
+    f" {'ingest s':>8} {'fit s':>6} {'fps':>6} {'detrended %':>11} {'rotation':>8} {'jitter':>7}"
 )
 
 
@@ -40,6 +50,7 @@ class Row:
     """One clip."""
 
     figures: ClipFigures
+    baseline: ClipFigures
     ingest: float
     fit: float
     track: float
@@ -75,11 +86,24 @@ def capture(video: Path, folder: Path, preset: str, scorer: Path | None) -> Row:
     clip = project.clips[-1]
     track(TrackOptions(folder, clip), ignore)
     tracked = time.perf_counter()
-    take, (_, frames) = load_take(project.take_path(clip)), load_clip(project.clip_folder(clip))
+    take, (info, frames) = load_take(project.take_path(clip)), load_clip(project.clip_folder(clip))
     figures = clip_figures(load_avatar(project.avatar_folder), take, frames)
+    plain = play_scores(info, frames)
     truth = video.with_suffix(".npz")
     score = run_scorer(scorer, truth, folder, clip) if scorer is not None and truth.exists() else None
-    return Row(figures, ingested - began, fitted - ingested, tracked - fitted, score)
+    return Row(figures, plain, ingested - began, fitted - ingested, tracked - fitted, score)
+
+
+def play_scores(info: ClipInfo, frames: Frames) -> ClipFigures:
+    """The baseline: the average head, MediaPipe's scores as weights, a rigid pose from each frame's landmarks alone."""
+    head = load_anny()
+    avatar, seen = head.avatar(), np.flatnonzero(frames.valid)
+    focal = prior_focal(info, SolveOptions())
+    scores, clip = frames.scores[seen], np.zeros(len(seen), int)
+    model = landmark_model(head, avatar)
+    state, _ = initial_state(model, centred(info, frames)[seen], scores, clip, np.array([focal]))
+    state = replace(state, weights=torch.as_tensor(scores[:, FREE_INDEX]).double())
+    return clip_figures(avatar, state_to_take(avatar, info, frames, state, focal, {}), frames)
 
 
 def run_scorer(scorer: Path, truth: Path, folder: Path, clip: str) -> tuple[float, float, float]:
@@ -99,7 +123,9 @@ def run_scorer(scorer: Path, truth: Path, folder: Path, clip: str) -> tuple[floa
 def line(video: Path, row: Row) -> str:
     """One row of the table."""
     figures, rate = row.figures, row.figures.frames / row.track
-    text = f"{video.name:32} {figures.frames:6} {figures.found:6} {figures.reprojection:8.2f} {figures.jitter:8.3f}"
+    text = f"{video.name:32} {figures.frames:6} {figures.found:6} {figures.reprojection:8.2f}"
+    baseline = row.baseline.reprojection
+    text += f" {baseline:8.2f} {figures.reprojection / baseline:6.2f} {figures.jitter:8.3f}"
     text += f" {row.ingest:8.1f} {row.fit:6.1f} {rate:6.1f}"
     return text if row.score is None else text + f" {row.score[0]:11.2f} {row.score[1]:8.2f} {row.score[2]:7.3f}"
 

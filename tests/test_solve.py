@@ -46,7 +46,7 @@ def random_state(model, seed: int = 0, frames: int = FRAMES) -> State:
         rotation=rotation,
         place=torch.tensor(np.stack([0.02 + 0.01 * yaw, 0.2 + 0 * yaw, np.log(0.6) + 0.02 * yaw], 1)),
         weights=torch.tensor(weights),
-        gaze=torch.tensor(0.1 * np.sin(phase + np.arange(4))),
+        gaze=torch.tensor(0.1 * np.sin(phase + np.arange(4) + 0.5)),  # never 0, where the lids have a kink
         identity=torch.tensor(generator.normal(0, 0.5, model.skull_identity.shape[0])),
         log_focal=torch.log(torch.tensor([1100.0]).double()),
     )

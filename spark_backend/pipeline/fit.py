@@ -13,6 +13,7 @@ from ..protocol.avatar import Avatar, save_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report
 from ..protocol.project import Project, load_clip, open_project
+from ..protocol.storage import filesystem_errors
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person, track_clip
 from ..solve.to_take import state_to_take
@@ -68,13 +69,17 @@ def told(report: Report, stage: str, start: float = 0.0, share: float = 1.0):
 
 def write_avatar(project: Project, avatar: Avatar, observations: list[Observation], size: int, report: Report) -> None:
     """Bakes the maps and writes everything beside the old avatar, then takes its place."""
-    fresh = project.folder / ".avatar-new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh, old = project.folder / ".avatar-new", project.folder / ".avatar-old"
+    with filesystem_errors(fresh):
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
     try:
         maps = bake_textures(avatar, observations, fresh, size=size, report=report)
         save_avatar(fresh, replace(avatar, maps=maps))
-        shutil.rmtree(project.avatar_folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        if project.avatar_folder.exists():
+            project.avatar_folder.replace(old)
         fresh.replace(project.avatar_folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

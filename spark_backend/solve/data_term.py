@@ -48,7 +48,8 @@ def landmark_precision(
     carried = (pose_landmarks(model, state.identity, state.weights, state.gaze).points - rest).norm(dim=-1)
     carried[:, [row for rows in IRISES for row in rows]] = 0
     interocular = (model.pivots[1] - model.pivots[2]).norm()
-    spread = model.sigma.square() + (options.expression_noise * carried).square()
+    place = model.sigma.clamp(max=options.place_noise)
+    spread = place.square() + (options.expression_noise * carried).square()
     sigma = (options.noise**2 + spread / interocular**2).sqrt()
     facing = -(model.normal @ state.rotation.mT)[..., 2]
     return (options.evidence**0.5) * ((facing + 0.25) / 0.75).clamp(0.15, 1) / sigma

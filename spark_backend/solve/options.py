@@ -9,6 +9,9 @@ class SolveOptions:
 
     noise: float = 0.008
     """Standard deviation of a landmark, added to what the embedding's own spread gives."""
+    place_noise: float = 0.0015
+    """Metres: the most that the embedding's spread counts. What is above is people's difference, which the identity
+    explains; trusting the outline of the face less because of it tilts the head."""
     evidence: float = 0.25
     """How much of its nominal information a landmark carries: neighbours err together."""
     outlier: float = 2.5

@@ -65,6 +65,27 @@ def blend_corners_backward(
     bary_gradient[sample] = slope
 
 
+@wp.func
+@no_type_check
+def perspective_weights(a: wp.vec4, b: wp.vec4, c: wp.vec4, x: float, y: float) -> wp.vec3:
+    """Perspective-correct barycentrics of a triangle in clip space at a point in x / w, y / w, not clamped.
+
+    A triangle seen exactly edge-on has no area; its pixels, if any, take the mean of the corners.
+    """
+    ax = a[0] - x * a[3]
+    ay = a[1] - y * a[3]
+    bx = b[0] - x * b[3]
+    by = b[1] - y * b[3]
+    cx = c[0] - x * c[3]
+    cy = c[1] - y * c[3]
+    area = wp.vec3(bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay)
+    total = area[0] + area[1] + area[2]
+    if wp.abs(total) < 1.0e-30:
+        area = wp.vec3(1.0, 1.0, 1.0)
+        total = 3.0
+    return area * (1.0 / total)
+
+
 @wp.kernel
 @no_type_check
 def barycentrics(
@@ -76,7 +97,7 @@ def barycentrics(
     centre: wp.array(dtype=wp.vec2),
     result: wp.array(dtype=wp.vec3),
 ):
-    """One thread a sample: unclamped perspective-correct barycentrics at a point in x / w, y / w."""
+    """One thread a sample."""
     sample = wp.tid()
     corner = faces[face[sample]]
     first = image[sample] * stride
@@ -84,18 +105,7 @@ def barycentrics(
     a = clip[first + corner[0]]
     b = clip[first + corner[1]]
     c = clip[first + corner[2]]
-    ax = a[0] - p[0] * a[3]
-    ay = a[1] - p[1] * a[3]
-    bx = b[0] - p[0] * b[3]
-    by = b[1] - p[1] * b[3]
-    cx = c[0] - p[0] * c[3]
-    cy = c[1] - p[1] * c[3]
-    area = wp.vec3(bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay)
-    total = area[0] + area[1] + area[2]
-    if wp.abs(total) < 1.0e-30:
-        result[sample] = wp.vec3(1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0)
-    else:
-        result[sample] = area * (1.0 / total)
+    result[sample] = perspective_weights(a, b, c, p[0], p[1])
 
 
 @wp.kernel

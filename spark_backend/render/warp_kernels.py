@@ -7,6 +7,8 @@ from typing import no_type_check
 
 import warp as wp
 
+from .attribute_kernels import perspective_weights
+
 wp.set_module_options({"enable_backward": False})
 
 SUBPIXELS = wp.constant(wp.int64(256))
@@ -261,23 +263,8 @@ def resolve_pixels(
         a = positions[image * vertices + corner[0]]
         b = positions[image * vertices + corner[1]]
         c = positions[image * vertices + corner[2]]
-        ax = a[0] - x * a[3]
-        ay = a[1] - y * a[3]
-        bx = b[0] - x * b[3]
-        by = b[1] - y * b[3]
-        cx = c[0] - x * c[3]
-        cy = c[1] - y * c[3]
-        weights = wp.vec3(bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay)
-        total = weights[0] + weights[1] + weights[2]
-        if wp.abs(total) < 1.0e-30:
-            weights = wp.vec3(1.0, 1.0, 1.0)
-            total = 3.0
-        scale = 1.0 / total
-        weights = wp.vec3(
-            wp.clamp(weights[0] * scale, 0.0, 1.0),
-            wp.clamp(weights[1] * scale, 0.0, 1.0),
-            wp.clamp(weights[2] * scale, 0.0, 1.0),
-        )
+        free = perspective_weights(a, b, c, x, y)
+        weights = wp.vec3(wp.clamp(free[0], 0.0, 1.0), wp.clamp(free[1], 0.0, 1.0), wp.clamp(free[2], 0.0, 1.0))
         weights = weights * (1.0 / (weights[0] + weights[1] + weights[2]))
         face_out[index] = face
         bary_out[index] = weights

@@ -156,6 +156,17 @@ def test_colours(tmp_path, codec, pix_fmt, bits, matrix, kr, kb, full):
     assert ("BT.709" if matrix == 1 else "BT.601") in described
 
 
+# BT.2408: 75 % of HLG is reference white, 38 % is 18 % grey, which sRGB writes as 118.
+@pytest.mark.parametrize(("signal", "darkest", "brightest"), [(0.75, 240, 255), (0.38, 90, 125), (0.0, 0, 2)])
+def test_high_dynamic_range_becomes_ordinary(tmp_path, signal, darkest, brightest):
+    planes = (round(64 + 876 * signal), 512, 512)
+    path = write_planes(tmp_path / "a.mp4", planes, "yuv420p10le", 9, False, "libx265", curve=18)
+    image = next(read_frames(path, unexpected)).image[8:-8, 8:-8].reshape(-1, 3).astype(int)
+    assert darkest <= image.min() <= image.max() <= brightest
+    assert np.ptp(image, axis=1).max() <= 2
+    assert probe(path).colour == "yuv420p10le BT.2020 limited HLG"
+
+
 def test_selected_frames_are_those_of_the_whole_reading(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (15, 48, 64, 3), np.uint8)
     path = write_video(tmp_path / "a.mp4", noise, first_shown=3)

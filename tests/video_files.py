@@ -66,13 +66,17 @@ def shifted(packets: list[av.Packet], shift: int, unit: Fraction) -> list[av.Pac
     return packets
 
 
-def write_planes(path: Path, planes: tuple[int, int, int], pix_fmt: str, matrix: int, full: bool, codec: str) -> Path:
-    """Three frames of one colour given as raw Y, Cb, Cr, tagged with a matrix (1 BT.709, 6 BT.601) and a range."""
+def write_planes(
+    path: Path, planes: tuple[int, int, int], pix_fmt: str, matrix: int, full: bool, codec: str, curve: int = 1
+) -> Path:
+    """Three frames of one colour given as raw Y, Cb, Cr, tagged with a matrix (1 BT.709, 6 BT.601, 9 BT.2020), a range
+    and a transfer curve (1 BT.709, 18 HLG)."""
     with av.open(str(path), "w") as container:
         log = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         stream = container.add_stream(codec, rate=25, options={"crf": "4", **log})
         stream.width, stream.height, stream.pix_fmt = 64, 64, pix_fmt
         stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 2 if full else 1
+        stream.codec_context.color_trc, stream.codec_context.color_primaries = curve, 9 if matrix == 9 else 1
         for index in range(3):
             frame = av.VideoFrame(64, 64, pix_fmt)
             for plane, value in zip(frame.planes, planes, strict=True):

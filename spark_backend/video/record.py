@@ -48,6 +48,7 @@ class Recorder:
 
     def frames(self) -> Frames:
         """All rows so far, mapped from disk."""
-        self.file.flush()
+        with filesystem_errors(Path(tempfile.gettempdir())):
+            self.file.flush()
         rows = np.memmap(self.file, ROW, mode="r", shape=(self.count,))
         return Frames(**{name: rows[name] for name in FRAME_ARRAYS})

@@ -54,7 +54,7 @@ class BlenderProgram:
 
 
 def find_blender(explicit: Path | None = None) -> BlenderProgram:
-    """The first that exists of: `explicit`, SPARK_BLENDER, the environment beside this one, config, PATH.
+    """The first of: `explicit`, SPARK_BLENDER, the user's config; then what lies in the habitual places.
 
     A wish that names nothing is a `SparkError`, as is finding none at all.
     """

@@ -7,9 +7,9 @@ from mathutils import Vector
 # name, direction from the eyes (+X subject's left, -Y before the face, +Z up), watts at one metre, edge in metres
 # the key stands low enough to glint in the eyes, under the upper lids
 LIGHTS = (
-    ("Key", (0.45, -1.0, 0.25), 12.0, 0.3),
-    ("Fill", (-1.0, -0.5, 0.2), 4.0, 1.0),
-    ("Rim", (-0.6, 1.0, 0.5), 9.0, 0.4),
+    ("Key", (0.45, -1.0, 0.25), 11.0, 0.35),
+    ("Fill", (-1.0, -0.6, 0.2), 5.0, 1.0),
+    ("Rim", (-0.6, 1.0, 0.5), 3.5, 0.6),
 )
 
 
@@ -33,4 +33,4 @@ def add_world(scene: bpy.types.Scene) -> None:
         world.use_nodes = True
     background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
     background.inputs["Color"].default_value = (0.5, 0.5, 0.5, 1.0)
-    background.inputs["Strength"].default_value = 0.35
+    background.inputs["Strength"].default_value = 0.5

@@ -18,12 +18,9 @@ from spark_backend.protocol.job import Progress
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.project import ClipInfo, Frames, load_clip
 from spark_backend.video.decode import read_selected
-from spark_backend.video.face import Face
-from spark_backend.video.follow import Observation
 from spark_backend.video.ingest import ingest_clip
 from spark_backend.video.mirror import mirror_face
 from spark_backend.video.networks import Landmarker
-from spark_backend.video.record import Recorder
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -242,31 +239,6 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path, pair):
     with pytest.raises(SparkError, match="cannot be written"):
         ingest_clip(pair, tmp_path / "file" / "clip", report=events.append)
     assert not events
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full, which Linux has")
-def test_a_full_disk_is_told():
-    with Recorder() as recorder:
-        recorder.file.close()
-        recorder.file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by the recorder
-        with pytest.raises(SparkError, match="disk is full"):
-            recorder.add(0.0, None)
-
-
-def test_recorded_frames_come_back(tmp_path):
-    with Recorder() as recorder:
-        face = Face(np.random.default_rng(0).uniform(0, 500, (478, 3)), np.linspace(0, 1, 52))
-        for pts, seen in ((0.0, None), (0.5, Observation(face, 0.75))):
-            recorder.add(pts, seen)
-        frames = recorder.frames()
-        assert frames.valid.tolist() == [False, True]
-        assert frames.pts.tolist() == [0.0, 0.5]
-        np.testing.assert_allclose(frames.landmarks[1], face.landmarks, rtol=1e-6)
-        np.testing.assert_allclose(frames.box[1], face.box, rtol=1e-6)
-        np.testing.assert_allclose(frames.scores[1], face.scores, rtol=1e-6)
-        assert frames.confidence[1] == 0.75
-        assert isinstance(frames.landmarks, np.memmap), "it must not grow memory"
-        del frames
 
 
 def test_nothing_native_is_heard_and_clip_json_is_plain(tmp_path, pair):

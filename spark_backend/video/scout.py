@@ -14,7 +14,7 @@ from .people import Linker, Person, Sighting, people_of
 from .search import MOST_CANDIDATES, SAME_FACE, TILE_SIDES, confirm, confirm_detection, find_in_tiles, overlap
 
 INTERVAL = 0.25  # seconds between looked-at frames
-# Seconds between searches of all tiles, while only small faces are known and else; each new shot is searched at once.
+# Seconds between searches of tiles with small or no faces in sight, and with a large one; new shots are searched at once.
 OFTEN, SELDOM = 0.5, 2.0
 LARGE = 1 / 6  # of the shorter side: smaller faces may have larger neighbours that only tiles show
 LEAST_SCORE = 0.5
@@ -100,7 +100,7 @@ class Scout:
         faces = self.with_new(image, faces, [c.box for c in self.detector(image)])
         if pts >= self.next_sweep:
             faces = self.sweep(image, faces)
-            self.next_sweep = pts + (OFTEN if faces and not has_large(faces, image) else SELDOM)
+            self.next_sweep = pts + (SELDOM if has_large(faces, image) else OFTEN)
         if faces and self.reference is None:
             self.reference = faces[0].landmarks
         seen = [(Sighting(pts, self.shot, face.box, self.setup), face) for face in faces]

@@ -14,7 +14,7 @@ from .people import Linker, Person, Sighting, people_of
 from .search import MOST_CANDIDATES, SAME_FACE, TILE_SIDES, confirm, confirm_detection, find_in_tiles, overlap
 
 INTERVAL = 0.25  # seconds between looked-at frames
-# Seconds between searches of tiles with small or no faces in sight, and with a large one; new shots are searched at once.
+# Seconds between searches of tiles with small or no faces in sight, and with a large one; a new shot has one at once.
 OFTEN, SELDOM = 0.5, 2.0
 LARGE = 1 / 6  # of the shorter side: smaller faces may have larger neighbours that only tiles show
 LEAST_SCORE = 0.5

@@ -46,7 +46,7 @@ def axis_quaternion(axis: int, angle: np.ndarray) -> np.ndarray:
 def joints_from_weights(rig: Rig, names: tuple[str, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
     """The rotations that ARKit's jaw and look weights stand for: jaw, eye_left, eye_right, each (T, 4) wxyz.
 
-    The jaw opens about +X and moves sideways about +Z; an eye turns about +Z first, then about +X.
+    The jaw opens about +X and moves sideways about +Z; an eye turns about +X first, then about +Z.
     """
     w = {name: weights[:, names.index(name)] for name in names if name.startswith(("jaw", "eyeLook"))}
     opening = axis_quaternion(0, rig.jaw_open * w["jawOpen"])

@@ -17,6 +17,7 @@ from .backend import describe_check, describe_failure
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
 from .session import CHECK, WORK, JobState
+from .viewport import show_head
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
 JOBS_FOLDER = "jobs"
@@ -75,25 +76,14 @@ def receive_capture(state: JobState) -> None:
     with bpy.context.temp_override(window=window):
         settings = settings_of(window.scene)
         refresh(settings)
-        result.import_head(project)
+        head = result.import_head(project)
         takes = list(state.result.get("takes", {}))
         if takes:
             settings.take_index = max(settings.takes.find(takes[0]), 0)
             runtime.session().remark(WORK, warnings=result.bake(project, takes[0], placement(settings)))
             if settings.match_scene:
-                look_through_camera(window)
+                show_head(window, head)
         bpy.ops.ed.undo_push(message="Import Captured Head")
-
-
-def look_through_camera(window: bpy.types.Window) -> None:
-    """Shows the head where it was filmed, with its colours, in the window's largest viewport."""
-    areas = [area for area in window.screen.areas if area.type == "VIEW_3D"]
-    if not areas:
-        return
-    space = max(areas, key=lambda area: area.width * area.height).spaces.active
-    space.region_3d.view_perspective = "CAMERA"
-    if space.shading.type == "SOLID":
-        space.shading.color_type = "TEXTURE"
 
 
 def placement(settings: SPARK_PG_settings) -> result.Placement:

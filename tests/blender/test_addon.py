@@ -125,7 +125,7 @@ def test_capture_shows_progress_and_imports(seen) -> None:
     assert capture["range"] == [1, 24, 30]
     assert "good" in capture["camera"]
     assert capture["plate"] == "plate.mp4"
-    assert capture["view"] == "CAMERA"
+    assert capture["view"] == ["CAMERA", True]
     assert "Capture a clip first" in capture["export_before"]
 
 

@@ -24,6 +24,10 @@ pytestmark = [pytest.mark.blender, pytest.mark.slow]
 STATE = f"__import__('sys').modules['{MODULE}.runtime'].session().state('work')"
 RIGHT_BUTTON = 27 + 20
 """Pixels from the sidebar's right end, where its tabs are, to the middle of a small button at the end of a row."""
+SHOWN = """
+space, graph = _view3d()[1].spaces.active, bpy.context.evaluated_depsgraph_get()
+result = [item.name for item in bpy.data.objects if item.evaluated_get(graph).local_view_get(space)]
+"""
 INSTALL = """
 window, area = _view3d()
 with bpy.context.temp_override(window=window, screen=window.screen, area=area):
@@ -103,6 +107,8 @@ def test_capture_by_mouse_ends_in_an_animated_head(window) -> None:
     assert window.blender.eval("bpy.context.scene.camera.name") == "good camera"
     assert window.blender.eval("len(bpy.data.objects['Anna head'].data.shape_keys.key_blocks)") == 53
     assert window.blender.eval("_view3d()[1].spaces.active.region_3d.view_perspective") == "CAMERA"
+    shown = window.blender.exec(SHOWN)
+    assert sorted(shown) == ["Anna", "Anna head", "good camera"]  # the cube, inside which the head may be, is not
 
 
 def test_cancel_by_mouse(window) -> None:

@@ -215,17 +215,18 @@ def step_capture():
 
 def view_perspective():
     areas = [area for area in bpy.context.screen.areas if area.type == "VIEW_3D"]
-    return max(areas, key=lambda area: area.width * area.height).spaces.active.region_3d.view_perspective
+    space = max(areas, key=lambda area: area.width * area.height).spaces.active
+    return [space.region_3d.view_perspective, space.local_view is not None]  # whose objects 4.x tells in a window only
+
+
+def step_weights():
+    return {"2": weights_at(2), "17": weights_at(17)}
 
 
 def weights_at(frame):
     bpy.context.scene.frame_set(frame)
     head = part("result").find_head(WORK / "Anna K.spark")
     return [block.value for block in head.mesh.data.shape_keys.key_blocks[1:]]
-
-
-def step_weights():
-    return {"2": weights_at(2), "17": weights_at(17)}
 
 
 def counts():

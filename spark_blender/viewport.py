@@ -1,0 +1,39 @@
+"""What the user looks at after a capture."""
+
+import bpy
+
+from .scene.scene import HeadObjects
+
+
+def show_head(window: bpy.types.Window, head: HeadObjects) -> None:
+    """Shows the head where it was filmed, with its colours and alone, in the window's largest viewport.
+
+    Alone, in Blender's local view, because a captured head stands at the world's origin: Blender's own cube, or
+    whatever else is there, would hide it.
+    """
+    areas = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+    if not areas:
+        return
+    area = max(areas, key=lambda area: area.width * area.height)
+    space = area.spaces.active
+    if space.shading.type == "SOLID":
+        space.shading.color_type = "TEXTURE"
+    shown = [head.armature, head.mesh, window.scene.camera]
+    if space.local_view is None:
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            select(shown)
+            bpy.ops.view3d.localview(frame_selected=False)
+            select([head.armature])
+    else:
+        for item in shown:
+            item.local_view_set(space, True)
+    space.region_3d.view_perspective = "CAMERA"
+
+
+def select(chosen: list[bpy.types.Object]) -> None:
+    """Selects these objects and no others."""
+    for item in list(bpy.context.selected_objects):
+        item.select_set(False)
+    for item in chosen:
+        item.select_set(True)

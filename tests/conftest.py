@@ -15,6 +15,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def pytest_configure(config: pytest.Config) -> None:
     """On two cores, many small operations are several times faster on one thread than on all."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for the programs that tests start
     try:
         import torch
     except ImportError:

@@ -1,20 +1,20 @@
 """The person's texture maps from frames of their clips: albedo free of light, completed where nothing was seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..protocol.avatar import Avatar
 from .anatomy import Anatomy, read_anatomy
 from .blend import Blend, blend, smooth_over_map
-from .complete import Diffusion, borrow_other_side
+from .complete import Diffusion, Mirror, borrow_other_side, even_sides, find_mirror
 from .fields import mix, ramp
 from .gloss import ORGANS, gloss_of_skin
 from .hair import above_hairline, brow_cover
-from .irises import iris_colour
+from .irises import eye_paint
 from .light import Lighting, Samples, estimate_light, transfer_at
 from .occlusion import Surroundings, look_around
 from .paint import Paint, lip_colour, lip_cover, paint_texels, skin_masks, texel_spacing
@@ -63,6 +63,11 @@ class Subject:
     plain: Bool[np.ndarray, "N"]
     """Bare skin in almost every face: no lips, brows, lids, nostrils, hair."""
 
+    @property
+    def rows(self) -> Int[np.ndarray, "N"]:
+        """The skin's texels among those of the atlas."""
+        return np.searchsorted(self.every.texel, self.skin.texel)
+
 
 @dataclass(frozen=True)
 class View:
@@ -78,18 +83,22 @@ class View:
 def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Texture:
     """Albedo, gloss and light from at least one frame in which the mesh lies on the person."""
     subject = read_subject(avatar, size)
+    diffusion = Diffusion(avatar, subject.skin)
+    mirror = find_mirror(avatar, subject.skin, float(subject.anatomy.eyes[:, 0].mean()))
     views = [look(subject, frame) for frame in frames]
-    lighting = estimate_light(light_samples(subject, views))[0]
+    lighting, albedo = estimate_light(light_samples(subject, views))
     shading = [
         (view.transfer @ lighting.harmonics[view.frame.clip] * gain).clip(0.04).astype(np.float32)
         for view, gain in zip(views, lighting.gain, strict=True)
     ]
-    merged = merge(subject, views, shading)
+    merged = merge(subject, views, shading, np.median(albedo, axis=0))
+    merged = replace(merged, colour=even_sides(diffusion, mirror, merged.colour, merged.confidence))
     skin_colour = np.median(merged.colour[subject.plain & (merged.confidence > 0.5)], axis=0)
-    seen, scalp = judge(subject, merged, skin_colour)
+    seen, scalp = judge(subject, diffusion, merged, skin_colour)
     paint = person_paint(subject, views, shading, merged, skin_colour)
-    colour, confidence = complete(subject, seen, scalp, paint)
-    return assemble(subject, paint, colour, confidence, scalp, lighting)
+    painted = paint_texels(avatar, paint, subject.every)
+    colour = complete(subject, diffusion, mirror, merged, seen, scalp, painted[subject.rows, :3], skin_colour)
+    return assemble(subject, painted, colour, seen.confidence, scalp, lighting)
 
 
 def read_subject(avatar: Avatar, size: int) -> Subject:
@@ -145,25 +154,55 @@ def light_samples(subject: Subject, views: Sequence[View]) -> Samples:
     )
 
 
-def merge(subject: Subject, views: Sequence[View], shading: Sequence[Float[np.ndarray, "V 3"]]) -> Blend:
+def merge(
+    subject: Subject,
+    views: Sequence[View],
+    shading: Sequence[Float[np.ndarray, "V 3"]],
+    skin_colour: Float[np.ndarray, "3"],
+) -> Blend:
     """The skin's albedo where it was seen."""
-    faces = subject.avatar.faces
-    colours = np.stack([v.sighting.colour / subject.skin.at(s, faces) for v, s in zip(views, shading, strict=True)])
-    weights = np.stack([view.sighting.weight for view in views])
+    colours, weights = [], []
+    for view, vertex_shading in zip(views, shading, strict=True):
+        lit = subject.skin.at(vertex_shading, subject.avatar.faces)
+        colour = view.sighting.colour / lit
+        # In deep shade little light tells little, and a small error of the shading tells lies.
+        trust = ramp(lit.mean(1) / np.quantile(lit, 0.8), 0.1, 0.45)
+        colours.append(colour)
+        weights.append(view.sighting.weight * trust * is_rim_skin(subject, colour, skin_colour))
     sharpness = np.array([view.sharpness for view in views])
-    return blend(subject.skin, colours, weights, sharpness / sharpness.max())
+    return blend(subject.skin, np.stack(colours), np.stack(weights, dtype=np.float32), sharpness / sharpness.max())
 
 
-def judge(subject: Subject, merged: Blend, skin_colour: Float[np.ndarray, "3"]) -> tuple[Blend, Scalp]:
+def is_rim_skin(
+    subject: Subject, colour: Float[np.ndarray, "N 3"], skin_colour: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "N"]:
+    """0 where a lid shows the colour of an eyeball, or a lip that of teeth or of the open mouth; else 1.
+
+    Skin is redder than eyes and teeth are, whatever its tone.
+    """
+    redness = np.log((colour[:, 0] + 0.004) / (colour[:, 1] + 0.004)) - np.log(skin_colour[0] / skin_colour[1])
+    is_red = ramp(redness, -0.32, -0.14)
+    is_bright = ramp(colour.mean(1) / skin_colour.mean(), 0.12, 0.3)
+    lids, lips = ramp(subject.masks["eyelids"], 0.05, 0.3), ramp(subject.lips, 0.02, 0.3)
+    # Lashes and the shade of a fold are dark and hardly coloured; they belong to the lid.
+    pale = ramp(colour.mean(1) / skin_colour.mean(), 0.2, 0.35)
+    return (1 - lids * pale * (1 - is_red)) * (1 - lips * (1 - is_red * is_bright))
+
+
+def judge(
+    subject: Subject, diffusion: Diffusion, merged: Blend, skin_colour: Float[np.ndarray, "3"]
+) -> tuple[Blend, Scalp]:
     """What of the merged colours is the person's: foreign things are taken out, hair is told from skin."""
-    diffusion = Diffusion(subject.avatar, subject.skin)
     scalp = find_scalp(
         diffusion, subject.anatomy, subject.masks, subject.points, merged.colour, merged.confidence, skin_colour
     )
-    foreign = smooth_over_map(
-        subject.skin, scalp.foreign[:, None].astype(np.float32), np.ones(len(subject.points), bool), 2.0
-    )[:, 0]
-    return Blend(merged.colour, merged.weight * ramp(foreign, 0.4, 0.05)), scalp
+    wide = 6 / 1024 * subject.skin.size
+    everywhere = np.ones(len(subject.points), bool)
+    foreign = scalp.foreign[:, None].astype(np.float32)
+    near = smooth_over_map(subject.skin, foreign, merged.confidence > 0.1, wide)[:, 0]
+    # No landmark holds the ears: what lies on them is the ear's colour, but not its shape.
+    ears = smooth_over_map(subject.skin, subject.masks["ears"][:, None], everywhere, wide)[:, 0]
+    return Blend(merged.colour, merged.weight * ramp(near, 0.3, 0.03) * ramp(ears, 0.45, 0.1)), scalp
 
 
 def person_paint(
@@ -183,13 +222,14 @@ def person_paint(
         subject.avatar.face_material[subject.every.face] == material_index(subject.avatar, "eye")
     )
     pairs = [(view.frame, view.drawing) for view in views]
-    iris = iris_colour(subject.avatar, subject.anatomy, eyes, pairs, levels) if len(eyes.texel) else None
     default = Paint()
+    iris, sclera = eye_paint(subject.avatar, subject.anatomy, eyes, pairs, levels, default)
     return Paint(
         skin=tuple(map(float, skin_colour)),
         lips=tuple(map(float, lips)),
         hair=default.hair,
-        iris=iris or default.iris,
+        iris=iris,
+        sclera=sclera,
         blush=0.35,
         mottling=0.4,
         scalp_hair=0.0,
@@ -197,32 +237,38 @@ def person_paint(
 
 
 def complete(
-    subject: Subject, seen: Blend, scalp: Scalp, paint: Paint
-) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
+    subject: Subject,
+    diffusion: Diffusion,
+    mirror: Mirror,
+    merged: Blend,
+    seen: Blend,
+    scalp: Scalp,
+    painted: Float[np.ndarray, "N 3"],
+    skin_colour: Float[np.ndarray, "3"],
+) -> Float[np.ndarray, "N 3"]:
     """The skin everywhere: as seen, else as on the other side, else painted in the tone of what is around."""
-    diffusion = Diffusion(subject.avatar, subject.skin)
-    middle = float(subject.anatomy.eyes[:, 0].mean())
-    colour, confidence = borrow_other_side(diffusion, seen.colour, seen.confidence, middle)
-    painted = paint_texels(subject.avatar, paint, subject.skin)[:, :3]
-    skin = np.array(paint.skin)
-    alike = (skin_distance(colour, skin) < 2.0) & (subject.lips < 0.05) & (subject.masks["sky"] > 0.3)
-    ratio = np.log(colour.clip(2e-3)) - np.log(painted.clip(2e-3))
-    tone = diffusion.spread(ratio.clip(-0.6, 0.6), confidence * alike, 0.0, 0.01)
-    filled = painted * np.exp(tone)
-    filled = mix(filled, scalp.colour, scalp.cover)
+    colour, confidence = borrow_other_side(diffusion, mirror, seen.colour, seen.confidence)
+    alike = (skin_distance(merged.colour, skin_colour) < 1.8) & (subject.lips < 0.05) & (subject.masks["sky"] > 0.3)
+    ratio = np.log(merged.colour.clip(2e-3)) - np.log(painted.clip(2e-3))
+    tone = diffusion.spread(ratio.clip(-0.6, 0.6), merged.confidence * alike, 0.0, 0.01, stiffness=4.0)
+    filled = mix(painted * np.exp(tone), scalp.colour, scalp.cover)
     everywhere = np.ones(len(confidence), bool)
     around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 5 / 1024 * subject.skin.size)[:, 0]
     share = ramp(np.minimum(confidence, 1.2 * around), 0.05, 0.6)
-    return mix(filled, colour, share), seen.confidence
+    return mix(filled, colour, share)
 
 
 def assemble(
-    subject: Subject, paint: Paint, colour: np.ndarray, seen: np.ndarray, scalp: Scalp, lighting: Lighting
+    subject: Subject,
+    painted: Float[np.ndarray, "A 4"],
+    colour: Float[np.ndarray, "N 3"],
+    seen: Float[np.ndarray, "N"],
+    scalp: Scalp,
+    lighting: Lighting,
 ) -> Texture:
-    """The maps of the whole atlas."""
-    every = subject.every
-    rows = np.searchsorted(every.texel, subject.skin.texel)
-    albedo = paint_texels(subject.avatar, paint, every)
+    """The maps of the whole atlas: the paint with the skin in its place."""
+    every, rows = subject.every, subject.rows
+    albedo = painted.copy()
     albedo[rows, :3] = colour
     gloss = np.tile(np.array([0.5, 0.4], np.float32), (len(every.texel), 1))
     material = subject.avatar.face_material[every.face]

@@ -29,10 +29,12 @@ class Diffusion:
         confidence: Float[np.ndarray, "N"],
         prior: Float[np.ndarray, "C"] | float,
         pull: float = 1e-3,
+        stiffness: float = 0.05,
     ) -> Float[np.ndarray, "N C"]:
         """Smooth values everywhere that follow the given ones as far as these are trusted, else `prior` by `pull`.
 
-        Solves for the vertices: screened Laplace equation with uniform weights.
+        Solves for the vertices: screened Laplace equation with uniform weights. Known values are smoothed over about
+        the square root of `stiffness` edges.
         """
         count = len(self.avatar.neutral)
         corner = self.avatar.faces[self.texels.face]
@@ -44,8 +46,8 @@ class Diffusion:
         mean = total / mass.clip(1e-9)[:, None]
         # A vertex with a few dozen trusted texels is known.
         known = 1 - np.exp(-mass / 8)
-        system = edge_laplacian(self.avatar.faces, count) + diags_array(20 * known + pull)
-        right = (20 * known)[:, None] * mean + pull * np.broadcast_to(prior, (count, values.shape[1]))
+        system = edge_laplacian(self.avatar.faces, count) + diags_array(known / stiffness + pull)
+        right = (known / stiffness)[:, None] * mean + pull * np.broadcast_to(prior, (count, values.shape[1]))
         solved = spsolve(system.tocsc(), right).reshape(count, -1)
         return self.texels.at(solved, self.avatar.faces)
 
@@ -75,14 +77,36 @@ def mirror_texels(
     return np.where(found, index, 0), found
 
 
-def borrow_other_side(
-    diffusion: Diffusion, colour: Float[np.ndarray, "N 3"], confidence: Float[np.ndarray, "N"], middle: float
-) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
-    """Fills what is badly seen with what the other side shows, brought to this side's tone."""
-    avatar, texels = diffusion.avatar, diffusion.texels
-    points = texels.at(avatar.neutral, avatar.faces)
+@dataclass(frozen=True)
+class Mirror:
+    """Which texel lies on the other side of the face."""
+
+    other: Int[np.ndarray, "N"]
+    found: Bool[np.ndarray, "N"]
+
+
+def find_mirror(avatar: Avatar, texels: TexelMap, middle: float) -> Mirror:
+    """Mirror images of the texels about x = `middle` in the rest pose."""
     normals = texels.at(surface_normals(avatar.neutral, avatar.faces), avatar.faces)
-    other, found = mirror_texels(points, normals, middle)
+    return Mirror(*mirror_texels(texels.at(avatar.neutral, avatar.faces), normals, middle))
+
+
+def even_sides(
+    diffusion: Diffusion, mirror: Mirror, colour: Float[np.ndarray, "N 3"], confidence: Float[np.ndarray, "N"]
+) -> Float[np.ndarray, "N 3"]:
+    """Takes the smooth difference of tone between the sides out: people are alike on both sides, light is not."""
+    log = np.log(colour.clip(DARKEST))
+    both = np.where(mirror.found, confidence * confidence[mirror.other], 0)
+    difference = np.where(mirror.found[:, None], log - log[mirror.other], 0).clip(-0.5, 0.5)
+    lean = diffusion.spread(difference, both, 0.0, 0.05, stiffness=25.0)
+    return colour * np.exp(-0.5 * lean)
+
+
+def borrow_other_side(
+    diffusion: Diffusion, mirror: Mirror, colour: Float[np.ndarray, "N 3"], confidence: Float[np.ndarray, "N"]
+) -> tuple[Float[np.ndarray, "N 3"], Float[np.ndarray, "N"]]:
+    """Fills what is badly seen with what the other side shows, brought to this side's tone; the new confidence."""
+    other, found = mirror.other, mirror.found
     there = np.where(found, confidence[other], 0) * 0.8
     log = np.log(colour.clip(DARKEST))
     difference = np.where(found[:, None], log - log[other], 0)

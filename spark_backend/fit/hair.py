@@ -114,7 +114,7 @@ def draw_lashes(random: np.random.Generator, hairs: int, reach: float) -> Float[
             width = 5 if t[k] < 0.35 else 4 if t[k] < 0.65 else 2
             ends = np.round(path[k : k + 2] * 16).astype(np.int32)
             cv2.polylines(drawing, [ends], False, float(0.95 - 0.35 * t[k]), width, cv2.LINE_AA, 4)
-    root = np.exp(-np.arange(256) / (9 * reach))[:, None] * 0.8  # the lash line itself
+    root = np.exp(-np.arange(256) / 9)[:, None] * (0.8 if reach == 1 else 0.2)  # the lash line itself
     return cv2.GaussianBlur(np.maximum(drawing, root.astype(np.float32)), (0, 0), 1.2)
 
 

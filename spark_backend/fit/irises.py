@@ -7,49 +7,53 @@ from jaxtyping import Float
 
 from ..protocol.avatar import Avatar
 from .anatomy import Anatomy
-from .organs import IRIS_RADIUS, PUPIL, SCLERA, iris_distance
+from .organs import IRIS_RADIUS, PUPIL, Colour, iris_distance
+from .paint import Paint
 from .sightings import Drawing, Frame, distance_to, look_up
 from .texels import TexelMap
 
-SMALLEST = 3.5
+SMALLEST = 3.0
 """Pixels of an iris's radius from which its colour can be told."""
 
 
-def iris_colour(
+def eye_paint(
     avatar: Avatar,
     anatomy: Anatomy,
     texels: TexelMap,
     views: Sequence[tuple[Frame, Drawing]],
-    shading: Sequence[Float[np.ndarray, "3"]],
-) -> tuple[float, float, float] | None:
-    """Linear albedo of the irises, None when no frame shows them well.
+    levels: Sequence[Float[np.ndarray, "3"]],
+    default: Paint,
+) -> tuple[Colour, Colour]:
+    """Linear albedo of the irises and of the white around them; the default's where no frame shows them well.
 
-    `texels` are those of the eyes; `shading` is what a white surface shows in front of the face in each frame. Lids and
-    lashes darken an eye as a whole, so the iris is measured against the white beside it where that is seen.
+    `texels` are those of the eyes; `levels` is what a white surface shows in the face in each frame. What lids and
+    lashes take of the light is left in the white; the iris is brought up by half as much.
     """
     points = texels.at(avatar.neutral, avatar.faces)
     distance, angle = iris_distance(points, anatomy)
     # The upper third lies in the shadow of the lid and its lashes; highlights are mostly there too.
     ring = (distance > PUPIL + 0.14) & (distance < 0.82) & (np.sin(angle) < 0.35)
     white = (distance > 1.25) & (distance < 2.0) & (np.abs(np.sin(angle)) < 0.5)
-    found = []
-    for (frame, drawing), light in zip(views, shading, strict=True):
+    irises, whites = [], []
+    for (frame, drawing), level in zip(views, levels, strict=True):
         radius = IRIS_RADIUS * anatomy.interocular * drawing.K[0, 0] / frame.vertices[:, 2].mean()
-        if radius < SMALLEST:
-            continue
         colour, seen = eye_colours(avatar, texels, frame, drawing)
-        iris, sclera = colour[ring & seen], colour[white & seen]
-        if len(iris) < 30:
+        if radius < SMALLEST or (ring & seen).sum() < 30:
             continue
-        level = np.array(light)
-        if len(sclera) >= 30:
-            level = np.minimum(np.quantile(sclera, 0.7, axis=0) / SCLERA, level * 1.3)
-        # Most of what errs (reflections) is brighter.
-        found.append(np.quantile(iris, 0.4, axis=0) / level.clip(0.02))
-    if not found:
-        return None
-    albedo = np.median(found, axis=0).clip(0.006, 0.30)
-    return tuple(float(x) for x in albedo)
+        # Most of what errs (reflections, lids) is brighter than an iris.
+        irises.append(np.quantile(colour[ring & seen], 0.25, axis=0) / level)
+        if (white & seen).sum() >= 30:
+            whites.append(np.quantile(colour[white & seen], 0.7, axis=0) / level)
+    if not irises:
+        return default.iris, default.sclera
+    sclera = np.array(default.sclera)
+    if whites:
+        seen_white = np.median(whites, axis=0)
+        sclera = np.sqrt(sclera * seen_white.clip(0.45 * sclera, 1.2 * sclera))
+    shade = (np.array(default.sclera) / sclera).mean()
+    iris = (np.median(irises, axis=0) * shade).clip(0.006, 0.25)
+    iris = iris.mean() * (iris / iris.mean()).clip(0.35, 1.9)
+    return tuple(map(float, iris)), tuple(map(float, sclera))
 
 
 def eye_colours(

@@ -5,22 +5,25 @@ itself through what each vertex sees of its surroundings. Colours are linear.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from ..render.shading import spherical_harmonics
-from .occlusion import Surroundings
+from .occlusion import Surroundings, sphere_directions
 
 DC = 0.28209479
 """The first harmonic: an even light of radiance 1 has the coefficient 1 / DC."""
 TONE_CURVE = np.array([[0.60, 0.39, 0.29], [0.44, 0.26, 0.17], [0.20, 0.108, 0.068], [0.10, 0.056, 0.040]])
 """Skin from light to dark under white light."""
-CAST_KEPT = 0.5
-"""Part of a colour cast that is taken for the light's; the rest is the person's."""
+CAST_KEPT = 0.35
+"""Part of what takes a skin's colour away from other skins' that is taken for the person's; the rest is light."""
 BOUNCE = 0.5
 """Part of the hidden light that reaches a place all the same, from skin to skin."""
+DARKEST = 0.3
+"""Least light from any side, in parts of the even light."""
 RIDGE = 0.004
 """Strength of the prior for an even light, in parts of the data."""
 
@@ -116,12 +119,33 @@ def ridge(
     prior: Float[np.ndarray, "9"],
     strength: float = 1.0,
 ) -> Float[np.ndarray, "9"]:
-    """Least squares drawn to `prior`; the even part is free when the prior is zero."""
+    """Least squares drawn to `prior`; the even part is free when the prior is zero.
+
+    No part of the sphere may be darker than `DARKEST` of the even part, or the light that no skin has seen, from
+    behind, would come out below zero.
+    """
     flat, w = design.reshape(-1, 9), weight.reshape(-1)
     normal = (flat * w[:, None]).T @ flat
     free = 0.0 if not prior.any() else 1.0
     pull = RIDGE * strength * normal[0, 0] * np.diag([1e-4 + free, *[1.0] * 3, *[2.0] * 5])
-    return np.linalg.solve(normal + pull, (flat * w[:, None]).T @ target.reshape(-1) + pull @ prior)
+    right = (flat * w[:, None]).T @ target.reshape(-1) + pull @ prior
+    solved = np.linalg.solve(normal + pull, right)
+    sphere = irradiance_basis()
+    for _ in range(4):
+        least = DARKEST * sphere[0, 0] * solved[0]
+        dark = sphere[sphere @ solved < least]
+        if not len(dark):
+            break
+        bound = 0.5 * normal[0, 0] / len(sphere)
+        solved = np.linalg.solve(normal + pull + bound * dark.T @ dark, right + bound * least * dark.sum(0))
+    return solved
+
+
+@cache
+def irradiance_basis() -> Float[np.ndarray, "D 9"]:
+    """Reflected radiance of a white surface for each harmonic of the radiance, for normals all around."""
+    basis = spherical_harmonics(sphere_directions(96), 9).numpy()
+    return basis * np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
 
 
 def frame_gain(samples: Samples, weight: np.ndarray, albedo: np.ndarray, shading: np.ndarray) -> np.ndarray:
@@ -151,8 +175,8 @@ def fix_scale(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chooses what pictures cannot tell: how bright and of what colour the light is.
 
-    A well exposed picture shows a white wall near 1, so the brightly lit skin has a shading of about 1; half of what
-    takes the skin's colour away from the colours that skins have is taken for the light's.
+    A well exposed picture shows a white wall near 1, so the brightly lit skin has a shading of about 1; most of
+    what takes the skin's colour away from the colours that skins have is taken for the light's.
     """
     shading = np.einsum("msn,mnc->msc", samples.transfer, harmonics[samples.clip]).mean(2)
     bright = np.quantile(shading[samples.weight > 0], 0.85)
@@ -163,16 +187,22 @@ def fix_scale(
 
 
 def plausible_skin(seen: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    """The albedo of a skin that shows this colour in a bright, not quite white light."""
+    """The albedo of a skin that shows this colour in a bright, not quite white light.
+
+    Exposure follows the brightest channel, on skin the red one, so its level is believed before the others'.
+    """
     tones = np.log(TONE_CURVE)
     fine = np.stack([np.interp(np.linspace(0, 3, 200), range(4), tones[:, k]) for k in range(3)], 1)
     log = np.log(seen.clip(1e-3))
-    brightness = log.mean()
-    chroma = log - brightness
-    curve_chroma = fine - fine.mean(1, keepdims=True)
-    # Brightness counts little (exposure is anyone's guess), chroma more.
-    cost = ((curve_chroma - chroma) ** 2).sum(1) / 0.10**2 + (fine.mean(1) - brightness) ** 2 / 0.35**2
-    best = cost.argmin()
-    kept_chroma = curve_chroma[best] + CAST_KEPT * (chroma - curve_chroma[best])
-    level = 0.5 * (brightness + fine[best].mean())
-    return np.exp(kept_chroma + level).clip(0.01, 0.8)
+    # Small differences of hue tell skins apart, large ones are the light's.
+    hue = ((chroma_of(fine) - chroma_of(log)) ** 2).sum(1) / 0.15**2
+    cost = 2 * np.log1p(hue / 2) + (fine[:, 0] - log[0]) ** 2 / 0.35**2
+    best = fine[cost.argmin()]
+    kept = chroma_of(best) + CAST_KEPT * (chroma_of(log) - chroma_of(best))
+    red = 0.7 * log[0] + 0.3 * best[0]
+    return np.exp(red + kept - kept[0]).clip(0.01, 0.8)
+
+
+def chroma_of(log: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+    """Logarithms of a colour's parts against their mean."""
+    return log - log.mean(-1, keepdims=True)

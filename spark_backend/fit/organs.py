@@ -6,13 +6,14 @@ from jaxtyping import Float
 from .anatomy import Anatomy
 from .fields import fractal, mix, noise, ramp
 
+Colour = tuple[float, float, float]
+
 IRIS_RADIUS = 0.093
 """In distances between the eyeballs' centres: 5.9 mm of 63 in a grown person, whose size hardly varies."""
 PUPIL = 0.38
 """Radius of the pupil in radii of the iris, in a lit room."""
-SCLERA = (0.58, 0.52, 0.48)
 LIMBUS = (0.016, 0.013, 0.012)
-TEETH = (0.50, 0.43, 0.33)
+TEETH = (0.43, 0.36, 0.275)
 GUM = (0.38, 0.12, 0.11)
 TONGUE = (0.36, 0.115, 0.105)
 
@@ -29,11 +30,11 @@ def iris_distance(points: Float[np.ndarray, "N 3"], anatomy: Anatomy) -> tuple[n
 
 
 def paint_eyes(
-    points: Float[np.ndarray, "N 3"], anatomy: Anatomy, iris: tuple[float, float, float], seed: int
+    points: Float[np.ndarray, "N 3"], anatomy: Anatomy, iris: Colour, white: Colour, seed: int
 ) -> Float[np.ndarray, "N 3"]:
     """Sclera with veins, limbal ring, iris with fibres and a lighter collarette, pupil."""
     distance, angle = iris_distance(points, anatomy)
-    colour = sclera(points, distance, angle, anatomy, seed)
+    colour = sclera(points, distance, angle, white, seed)
     wheel = np.stack([np.cos(angle), np.sin(angle), 0.12 * distance], 1)
     fibres = 1 + 0.45 * fractal(wheel, 0.11, seed + 40, 2) + 0.25 * fractal(wheel, 0.5, seed + 44)
     rim = ramp(distance, 0.68, 0.98)
@@ -51,10 +52,10 @@ def paint_eyes(
 
 
 def sclera(
-    points: np.ndarray, distance: np.ndarray, angle: np.ndarray, anatomy: Anatomy, seed: int
+    points: np.ndarray, distance: np.ndarray, angle: np.ndarray, white: Colour, seed: int
 ) -> Float[np.ndarray, "N 3"]:
     """Off-white, pinker towards the corners, with a few thin veins that run towards the iris and stop before it."""
-    colour = np.tile(np.array(SCLERA), (len(points), 1))
+    colour = np.tile(np.array(white), (len(points), 1))
     away = ramp(distance, 1.1, 2.6)
     sideways = np.abs(np.cos(angle)) ** 2
     colour *= 1 - (away * (0.35 + 0.65 * sideways))[:, None] * np.array([0.04, 0.15, 0.17])

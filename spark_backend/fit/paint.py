@@ -46,6 +46,8 @@ class Paint:
     hair: Colour = HAIR_COLOURS[2]
     """Of the scalp, brows, lashes and beard."""
     iris: Colour = IRIS_COLOURS[1]
+    sclera: Colour = (0.54, 0.48, 0.44)
+    """The white of the eye."""
     blush: float = 0.6
     """How much redder cheeks, nose and ears are, 0 to 1."""
     mottling: float = 0.6
@@ -121,7 +123,7 @@ def paint_texels(avatar: Avatar, paint: Paint, texels: TexelMap) -> Float[np.nda
         if not len(here):
             continue
         if name == "eye":
-            result[here, :3] = paint_eyes(points[here], anatomy, paint.iris, paint.seed)
+            result[here, :3] = paint_eyes(points[here], anatomy, paint.iris, paint.sclera, paint.seed)
         elif name == "teeth":
             result[here, :3] = paint_teeth(points[here], anatomy, paint.seed)
         elif name == "tongue":
@@ -170,9 +172,24 @@ def paint_skin(avatar: Avatar, anatomy: Anatomy, paint: Paint, texels: TexelMap)
     colour = mix(colour, hair * 0.9, paint.brow_density * brows)
     inside = ramp(masks["mouth_interior"], 0.3, 0.9)
     colour = mix(colour, np.array(MOUTH), inside)
-    # Deep cavities (nostrils, ear canals, the corner behind the lips) look red and dark in any light.
-    cavity = ramp(masks["sky"], 0.45, 0.1)
-    return colour * (1 - cavity[:, None] * np.array([0.55, 0.72, 0.72]))
+    return colour * (1 - cavities(points, anatomy, masks))
+
+
+def cavities(
+    points: Float[np.ndarray, "N 3"], anatomy: Anatomy, masks: dict[str, np.ndarray]
+) -> Float[np.ndarray, "N 3"]:
+    """What is missing of the colour where skin faces skin: much in the nostrils, little in ears and eye sockets.
+
+    Light in a cavity has met the skin several times and has come out red.
+    """
+    hidden = ramp(masks["sky"], 0.45, 0.1)
+    nostril = bump(
+        np.linalg.norm(points - anatomy.nose_tip - (0, 0.012 * anatomy.unit, 0), axis=1), 0.022 * anatomy.unit
+    )
+    depth = 0.30 + 0.45 * ramp(nostril, 0.2, 0.6)
+    socket = np.linalg.norm(points - anatomy.eyes[:, None], axis=2).min(0) < 0.3 * anatomy.interocular
+    depth = np.where(socket, 0.15, depth)
+    return (hidden * depth)[:, None] * np.array([0.75, 1.0, 1.0])
 
 
 def bare_skin(

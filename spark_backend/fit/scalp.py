@@ -74,7 +74,8 @@ def find_scalp(
     unlike = distance > 2.2
     hair_seen = trusted & zone & unlike & (darker | (above > 0))
     inner = (masks["face"] > 0.5) & (above < -0.02 * unit)
-    foreign = trusted & unlike & ~inner & ~zone
+    # Below the face cloth and collar are never far, so less is let pass there.
+    foreign = (confidence > 0.1) & (distance > np.where(masks["neck"] > 0.3, 1.5, 2.2)) & ~inner & ~zone
     hair = hair_colour(points, anatomy, colour, hair_seen & (above > -0.02 * unit), trusted & ~hair_seen, skin)
     # The boundary: what is seen, where it is seen; elsewhere the usual hairline, drawn to what is seen around.
     usual = np.where(masks["ears"] > 0.3, -1.0, np.clip(above / (0.008 * unit), -1, 1))

@@ -52,7 +52,17 @@ def landmark_precision(
     spread = place.square() + (options.expression_noise * carried).square()
     sigma = (options.noise**2 + spread / interocular**2).sqrt()
     facing = -(model.normal @ state.rotation.mT)[..., 2]
-    return (options.evidence**0.5) * ((facing + 0.25) / 0.75).clamp(0.15, 1) / sigma
+    visible = ((facing + 0.25) / 0.75).clamp(0.15, 1)
+    for iris, lids in zip(IRISES, (LIDS[3:], LIDS[:3]), strict=True):
+        visible[:, list(iris)] *= openness(seen, lids)[:, None]
+    return (options.evidence**0.5) * visible / sigma
+
+
+def openness(seen: Observations, lids: tuple[tuple[int, int], ...]) -> Float[Tensor, "T"]:
+    """How much of an iris is seen between its lids, from 0.02 (closed: its landmarks are a guess) to 1."""
+    upper, lower = ([pair[i] for pair in lids] for i in (0, 1))
+    gap = (seen.landmarks[:, lower] - seen.landmarks[:, upper]).norm(dim=-1).mean(-1) / seen.scale
+    return ((gap - 0.04) / 0.06).clamp(0.02, 1)
 
 
 def robust_cost(square: Tensor, options: SolveOptions) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,9 @@ class SolveOptions:
     """And its half-normal spread."""
     score_sigma: float = 0.45
     """Trust in MediaPipe's own score of the expressions that it scores well."""
-    gaze_sigma: float = 0.6
+    blink_sigma: float = 0.2
+    """The same of blinks, which it scores best; without it a lowered gaze passes for half-closed lids."""
+    gaze_sigma: float = 0.4
     """Radians; prior of the gaze."""
     vergence_sigma: float = 0.06
     """Radians; prior of the difference between the eyes."""
@@ -47,7 +49,7 @@ class SolveOptions:
     weight_jerk: float = 0.05
     lid_jerk: float = 0.3
     """Of blinks, which are as fast as a few frames."""
-    gaze_jerk: float = 0.10
+    gaze_jerk: float = 0.06
     """Radians; saccades are fast."""
     jerk_outlier: float = 2.0
     """Second differences beyond so many deviations cost less than their square (Huber): real starts and stops."""

@@ -215,7 +215,8 @@ def person_paint(
     """The person in paint: for what no frame shows, and for eyes, mouth and lashes."""
     trusted = merged.confidence > 0.5
     red = trusted & (subject.lips > 0.9)
-    lips = np.median(merged.colour[red], axis=0) if red.sum() > 100 else np.array(lip_colour(tuple(skin_colour)))
+    skin = tuple(map(float, skin_colour))
+    lips = np.median(merged.colour[red], axis=0) if red.sum() > 20 else lip_colour(skin)
     front = subject.avatar.regions["face"]
     levels = [np.median(s[front], axis=0) for s in shading]
     eyes = subject.every.chosen(
@@ -225,7 +226,7 @@ def person_paint(
     default = Paint()
     iris, sclera = eye_paint(subject.avatar, subject.anatomy, eyes, pairs, levels, default)
     return Paint(
-        skin=tuple(map(float, skin_colour)),
+        skin=skin,
         lips=tuple(map(float, lips)),
         hair=default.hair,
         iris=iris,

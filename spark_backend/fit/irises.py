@@ -49,7 +49,7 @@ def eye_paint(
     sclera = np.array(default.sclera)
     if whites:
         seen_white = np.median(whites, axis=0)
-        sclera = np.sqrt(sclera * seen_white.clip(0.45 * sclera, 1.2 * sclera))
+        sclera = sclera**0.35 * seen_white.clip(0.35 * sclera, 1.2 * sclera) ** 0.65
     shade = (np.array(default.sclera) / sclera).mean()
     iris = (np.median(irises, axis=0) * shade).clip(0.006, 0.25)
     iris = iris.mean() * (iris / iris.mean()).clip(0.35, 1.9)

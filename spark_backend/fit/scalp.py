@@ -72,16 +72,19 @@ def find_scalp(
     zone = (above > HAIR_ZONE * unit) & (masks["ears"] < 0.3) & (masks["neck"] < 0.5)
     darker = colour.mean(1) < 0.75 * skin.mean()
     unlike = distance > 2.2
+    near_ears = diffusion.spread(masks["ears"][:, None], np.ones(len(points)), 0.0, stiffness=3.0)[:, 0] > 0.06
     hair_seen = trusted & zone & unlike & (darker | (above > 0))
     inner = (masks["face"] > 0.5) & (above < -0.02 * unit)
+    # Beside the model's ear the person's own may lie, which no landmark holds in place.
+    foreign = trusted & near_ears & ~hair_seen & (above > -0.004 * unit)
     # Below the face cloth and collar are never far, so less is let pass there.
-    foreign = (confidence > 0.1) & (distance > np.where(masks["neck"] > 0.3, 1.5, 2.2)) & ~inner & ~zone
+    foreign |= (confidence > 0.1) & (distance > np.where(masks["neck"] > 0.3, 1.5, 2.2)) & ~inner & ~zone
     hair = hair_colour(points, anatomy, colour, hair_seen & (above > -0.02 * unit), trusted & ~hair_seen, skin)
     # The boundary: what is seen, where it is seen; elsewhere the usual hairline, drawn to what is seen around.
     usual = np.where(masks["ears"] > 0.3, -1.0, np.clip(above / (0.008 * unit), -1, 1))
     deep = np.clip(np.abs(above) / (0.008 * unit) - 1, 0, 1) * usual
     seen_value = np.where(hair_seen, 1.0, -1.0)
-    trust = np.where(trusted & zone, confidence, 0)
+    trust = np.where(trusted & zone & ~foreign, confidence, 0)
     bias = diffusion.spread((seen_value - usual)[:, None], trust, 0.0, 0.03)[:, 0]
     ragged = 0.5 * fractal(points, 0.005 * unit, 91)
     cover = ramp(usual + deep + bias + ragged * (confidence < 0.5), -0.35, 0.75)

@@ -120,7 +120,8 @@ def look(subject: Subject, frame: Frame) -> View:
     """Finds the skin in a frame."""
     avatar, unit = subject.avatar, subject.anatomy.unit
     spacing = texel_spacing(avatar, subject.every)
-    drawing = draw_over(avatar, frame, 1 / spacing)
+    # Irises need more pixels than a small map's skin.
+    drawing = draw_over(avatar, frame, max(1, 1024 / subject.every.size) / spacing)
     sighting = sight(avatar, subject.skin, frame, drawing, MARGIN * unit, ORGAN_MARGIN * unit)
     transfer = transfer_at(subject.around, sighting.normals, frame.rotation)
     return View(frame, drawing, sighting, transfer, sharpness_of(drawing, spacing))
@@ -219,9 +220,8 @@ def person_paint(
     lips = np.median(merged.colour[red], axis=0) if red.sum() > 20 else lip_colour(skin)
     front = subject.avatar.regions["face"]
     levels = [np.median(s[front], axis=0) for s in shading]
-    eyes = subject.every.chosen(
-        subject.avatar.face_material[subject.every.face] == material_index(subject.avatar, "eye")
-    )
+    fine = avatar_texels(subject.avatar, max(subject.every.size, 1024))  # an iris is small
+    eyes = fine.chosen(subject.avatar.face_material[fine.face] == material_index(subject.avatar, "eye"))
     pairs = [(view.frame, view.drawing) for view in views]
     default = Paint()
     iris, sclera = eye_paint(subject.avatar, subject.anatomy, eyes, pairs, levels, default)

@@ -14,6 +14,8 @@ from .texels import TexelMap
 
 SMALLEST = 3.0
 """Pixels of an iris's radius from which its colour can be told."""
+FEWEST = 8
+"""Texels of both irises, or of the white, that a frame must show."""
 
 
 def eye_paint(
@@ -38,11 +40,11 @@ def eye_paint(
     for (frame, drawing), level in zip(views, levels, strict=True):
         radius = IRIS_RADIUS * anatomy.interocular * drawing.K[0, 0] / frame.vertices[:, 2].mean()
         colour, seen = eye_colours(avatar, texels, frame, drawing)
-        if radius < SMALLEST or (ring & seen).sum() < 30:
+        if radius < SMALLEST or (ring & seen).sum() < FEWEST:
             continue
         # Most of what errs (reflections, lids) is brighter than an iris.
         irises.append(np.quantile(colour[ring & seen], 0.25, axis=0) / level)
-        if (white & seen).sum() >= 30:
+        if (white & seen).sum() >= FEWEST:
             whites.append(np.quantile(colour[white & seen], 0.7, axis=0) / level)
     if not irises:
         return default.iris, default.sclera

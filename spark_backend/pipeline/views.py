@@ -129,12 +129,9 @@ def head_centre(avatar: Avatar) -> np.ndarray:
 
 
 def head_faces(avatar: Avatar) -> np.ndarray:
-    """(F,) bool: the triangles that belong to the head and the upper neck.
-
-    What is below follows the torso and covers clothes when it is drawn over a picture.
-    """
-    torso = avatar.skinning[:, avatar.joint_names.index("root")]
-    return (torso[avatar.faces] < 0.5).all(1)
+    """(F,) bool: the triangles above the neck, which over a picture would cover collars and clothes."""
+    neck = avatar.regions.get("neck", np.zeros(len(avatar.neutral), bool))
+    return ~neck[avatar.faces].any(1)
 
 
 def posed_frames(avatar: Avatar, take: Take) -> Iterator[np.ndarray]:

@@ -51,12 +51,13 @@ class Journal:
     warnings: list[str] = field(default_factory=list)
 
     def listen(self, report: Report) -> Report:
-        """The report, remembering warnings on the way."""
+        """A report for the steps: it remembers warnings, and leaves out figures, which are told together at the end."""
 
         def forward(event: Event) -> None:
             if isinstance(event, Warning) and event.message not in self.warnings:
                 self.warnings.append(event.message)
-            report(event)
+            if not isinstance(event, Metric):
+                report(event)
 
         return forward
 
@@ -80,11 +81,11 @@ def demo(options: DemoOptions, report: Report) -> Mapping[str, Any]:
     """Captures, exports, draws and writes report.html into the output folder; gives the paths and figures."""
     check_seconds(options.seconds)
     journal = Journal(time.monotonic())
-    report = journal.listen(report)
+    steps = journal.listen(report)
     folder = options.output
     make_room(folder)
-    outputs = wanted_formats(options, report)
-    step = sections(report, STEPS if not options.clips else {"capture": STEPS["capture"], "results": STEPS["results"]})
+    outputs = wanted_formats(options, steps)
+    step = sections(steps, STEPS if not options.clips else {"capture": STEPS["capture"], "results": STEPS["results"]})
     footage = None if options.clips else stage_footage(options, step["footage"])
     clips = options.clips or (footage.video,)
     captured = capture(CaptureOptions(folder / PROJECT, clips, options.preset, options.face), step["capture"])

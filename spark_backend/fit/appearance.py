@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from ..protocol.avatar import Avatar
 from .anatomy import Anatomy, read_anatomy
 from .blend import Blend, blend, smooth_over_map
-from .complete import Diffusion, Mirror, borrow_other_side, even_sides, find_mirror
+from .complete import Diffusion, Mirror, borrow_other_side, even_sides, even_tone, find_mirror
 from .fields import mix, ramp
 from .gloss import ORGANS, gloss_of_skin
 from .hair import above_hairline, brow_cover
@@ -248,14 +248,16 @@ def complete(
     skin_colour: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "N 3"]:
     """The skin everywhere: as seen, else as on the other side, else painted in the tone of what is around."""
-    colour, confidence = borrow_other_side(diffusion, mirror, seen.colour, seen.confidence)
-    alike = (skin_distance(merged.colour, skin_colour) < 1.8) & (subject.lips < 0.05) & (subject.masks["sky"] > 0.3)
-    ratio = np.log(merged.colour.clip(2e-3)) - np.log(painted.clip(2e-3))
-    tone = diffusion.spread(ratio.clip(-0.6, 0.6), merged.confidence * alike, 0.0, 0.01, stiffness=4.0)
+    alike = (skin_distance(merged.colour, skin_colour) < 2.0) & (subject.lips < 0.05) & (subject.masks["sky"] > 0.45)
+    skin = merged.confidence * alike
+    evened = even_tone(diffusion, merged.colour, skin, painted)
+    colour, confidence = borrow_other_side(diffusion, mirror, evened, seen.confidence)
+    ratio = np.log(evened.clip(2e-3)) - np.log(painted.clip(2e-3))
+    tone = diffusion.spread(ratio.clip(-0.6, 0.6), skin, 0.0, 0.002, stiffness=4.0)
     filled = mix(painted * np.exp(tone), scalp.colour, scalp.cover)
     everywhere = np.ones(len(confidence), bool)
-    around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 5 / 1024 * subject.skin.size)[:, 0]
-    share = ramp(np.minimum(confidence, 1.2 * around), 0.05, 0.6)
+    around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 10 / 1024 * subject.skin.size)[:, 0]
+    share = ramp(np.minimum(confidence, around), 0.05, 0.75)
     return mix(filled, colour, share)
 
 

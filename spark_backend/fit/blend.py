@@ -22,12 +22,12 @@ class Blend:
 
     colour: Float[np.ndarray, "N C"]
     weight: Float[np.ndarray, "N"]
-    """The sum of the frames' weights; 0 where nothing was seen."""
+    """Root of the sum of the frames' squared weights: many poor sights do not make a good one. 0 where not seen."""
 
     @property
     def confidence(self) -> Float[np.ndarray, "N"]:
         """In [0, 1)."""
-        return 1 - np.exp(-self.weight / 0.15)
+        return 1 - np.exp(-self.weight / 0.25)
 
 
 def blend(
@@ -54,7 +54,7 @@ def blend(
         detail += pick[:, None] * (colour - low)
         detail_sum += pick
     colour = tone / tone_sum.clip(1e-6)[:, None] + detail / detail_sum.clip(1e-6)[:, None]
-    return Blend(colour.clip(0), np.where(tone_sum > 1e-6, robust.sum(0), 0))
+    return Blend(colour.clip(0), np.where(tone_sum > 1e-6, np.sqrt((robust**2).sum(0)), 0))
 
 
 def agreement(

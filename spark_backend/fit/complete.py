@@ -14,6 +14,8 @@ from .texels import TexelMap, surface_normals
 MIRROR_REACH = 0.006
 """Metres by which the two halves of a head may differ."""
 DARKEST = 2e-3
+EVEN_BRIGHTNESS, EVEN_HUE = 0.3, 0.5
+"""Parts of the smooth departures from a usual skin that are taken for light's."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,24 @@ def even_sides(
     difference = np.where(mirror.found[:, None], log - log[mirror.other], 0).clip(-0.5, 0.5)
     lean = diffusion.spread(difference, both, 0.0, 0.05, stiffness=25.0)
     return colour * np.exp(-0.5 * lean)
+
+
+def even_tone(
+    diffusion: Diffusion,
+    colour: Float[np.ndarray, "N 3"],
+    confidence: Float[np.ndarray, "N"],
+    expected: Float[np.ndarray, "N 3"],
+) -> Float[np.ndarray, "N 3"]:
+    """Takes a part of the smooth departures from the expected skin out, more of hue than of brightness.
+
+    They are partly the person's and partly what a light to degree 2 cannot explain. Places that are not like skin must
+    have no confidence.
+    """
+    ratio = (np.log(colour.clip(DARKEST)) - np.log(expected.clip(DARKEST))).clip(-0.5, 0.5)
+    middle = np.average(ratio, axis=0, weights=confidence + 1e-9)
+    smooth = diffusion.spread(ratio - middle, confidence, 0.0, 0.05, stiffness=25.0)
+    brightness = smooth.mean(1, keepdims=True)
+    return colour * np.exp(-EVEN_BRIGHTNESS * brightness - EVEN_HUE * (smooth - brightness))
 
 
 def borrow_other_side(

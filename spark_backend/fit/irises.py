@@ -29,7 +29,7 @@ def eye_paint(
     """Linear albedo of the irises and of the white around them; the default's where no frame shows them well.
 
     `texels` are those of the eyes; `levels` is what a white surface shows in the face in each frame. What lids and
-    lashes take of the light is left in the white; the iris is brought up by half as much.
+    lashes take of the light is left in the white; the iris is brought up by the root of it.
     """
     points = texels.at(avatar.neutral, avatar.faces)
     distance, angle = iris_distance(points, anatomy)
@@ -52,9 +52,11 @@ def eye_paint(
     if whites:
         seen_white = np.median(whites, axis=0)
         sclera = sclera**0.35 * seen_white.clip(0.35 * sclera, 1.2 * sclera) ** 0.65
-    shade = (np.array(default.sclera) / sclera).mean()
+    shade = np.sqrt((np.array(default.sclera) / sclera).mean())
     iris = (np.median(irises, axis=0) * shade).clip(0.006, 0.25)
     iris = iris.mean() * (iris / iris.mean()).clip(0.35, 1.9)
+    # No iris is purple: what is redder and bluer than green is the reflection of a window or a lens.
+    iris[1] = max(iris[1], 0.95 * np.sqrt(iris[0] * iris[2]))
     return tuple(map(float, iris)), tuple(map(float, sclera))
 
 

@@ -22,7 +22,7 @@ CAST_KEPT = 0.35
 """Part of what takes a skin's colour away from other skins' that is taken for the person's; the rest is light."""
 BOUNCE = 0.5
 """Part of the hidden light that reaches a place all the same, from skin to skin."""
-DARKEST = 0.3
+DARKEST = 0.4
 """Least light from any side, in parts of the even light."""
 RIDGE = 0.004
 """Strength of the prior for an even light, in parts of the data."""

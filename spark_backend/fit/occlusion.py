@@ -12,7 +12,7 @@ from ..render.shading import spherical_harmonics
 from ..render.warp import WarpRasterizer
 from .texels import surface_normals
 
-SLACK = 0.004
+SLACK = 0.0012
 """Metres by which a vertex may lie behind the surface that is seen and still count as seen."""
 
 

@@ -13,7 +13,7 @@ IRIS_RADIUS = 0.093
 PUPIL = 0.38
 """Radius of the pupil in radii of the iris, in a lit room."""
 LIMBUS = (0.016, 0.013, 0.012)
-TEETH = (0.43, 0.36, 0.275)
+TEETH = (0.58, 0.50, 0.40)
 GUM = (0.38, 0.12, 0.11)
 TONGUE = (0.36, 0.115, 0.105)
 
@@ -78,7 +78,7 @@ def paint_teeth(points: Float[np.ndarray, "N 3"], anatomy: Anatomy, seed: int) -
     colour = np.tile(np.array(TEETH), (len(points), 1)) * (1 + 0.05 * noise(points, 0.002 * unit, seed + 60))[:, None]
     colour *= 1 - 0.35 * gap[:, None]
     colour = mix(colour, np.array(GUM), ramp(root + 0.12 * (gap - 0.5), 0.66, 0.80))
-    return colour * (1 - 0.75 * depth)[:, None]
+    return colour * (1 - 0.5 * depth)[:, None]
 
 
 def paint_tongue(points: Float[np.ndarray, "N 3"], seed: int) -> Float[np.ndarray, "N 3"]:

@@ -85,7 +85,7 @@ def find_scalp(
     deep = np.clip(np.abs(above) / (0.008 * unit) - 1, 0, 1) * usual
     seen_value = np.where(hair_seen, 1.0, -1.0)
     trust = np.where(trusted & zone & ~foreign, confidence, 0)
-    bias = diffusion.spread((seen_value - usual)[:, None], trust, 0.0, 0.03)[:, 0]
+    bias = diffusion.spread((seen_value - usual)[:, None], trust, 0.0, 0.006)[:, 0]
     ragged = 0.5 * fractal(points, 0.005 * unit, 91)
     cover = ramp(usual + deep + bias + ragged * (confidence < 0.5), -0.35, 0.75)
     cover *= 1 - ramp(masks["ears"], 0.05, 0.5)
@@ -106,7 +106,7 @@ def hair_colour(
 ) -> Float[np.ndarray, "3"]:
     """Of the hair that is seen, else of the brows, else brown."""
     if hair_seen.sum() > 200:
-        return np.median(colour[hair_seen], axis=0).clip(4e-3, 0.6)
+        return np.quantile(colour[hair_seen], 0.35, axis=0).clip(4e-3, 0.6)  # shine and what shows through are brighter
     guess = brow_colour(points, anatomy, colour, others)
     if guess is not None and guess.mean() < 0.7 * skin.mean():
         return guess.clip(6e-3, 0.4)

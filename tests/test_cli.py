@@ -196,11 +196,11 @@ def test_people_see_figures_warnings_and_whole_paths(capsys: pytest.CaptureFixtu
     with console.progress_bar(screen) as report:
         report(Progress("[red]not markup[/]", 0.5))
         report(Metric("landmark error", 1.23456, "%"))
-        report(Warning("clip[1].mp4 is short"))
+        report(Warning("clip[b].mp4 is short"))
     path = "/a/very/long/path/" + 12 * "folder/" + "file.blend"
     console.print_result(console.Console(width=60), {"export": path, "ok": True, "rows": [{"what": "x", "path": path}]})
     captured = capsys.readouterr()
     assert "landmark error: 1.23 %" in captured.err
-    assert "clip[1].mp4 is short" in captured.err
+    assert "clip[b].mp4 is short" in captured.err
     assert captured.out.replace("\n", "").replace(" ", "").count(path) == 2
     assert "yes" in captured.out

@@ -107,7 +107,7 @@ def test_a_source_without_sound_gives_a_silent_video(tmp_path: Path):
 
 def test_a_failure_leaves_no_video(tmp_path: Path):
     def broken():
-        yield from flat_frames(2)
+        yield from flat_frames(120)  # enough for the encoder to have written something
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

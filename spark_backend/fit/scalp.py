@@ -68,7 +68,7 @@ def find_scalp(
     unit = anatomy.unit
     above = above_hairline(points, anatomy, masks["slope"])
     distance = skin_distance(colour, skin)
-    trusted = confidence > 0.35
+    trusted = confidence > 0.2
     zone = (above > HAIR_ZONE * unit) & (masks["ears"] < 0.3) & (masks["neck"] < 0.5)
     darker = colour.mean(1) < 0.75 * skin.mean()
     unlike = distance > 2.2
@@ -81,13 +81,12 @@ def find_scalp(
     foreign |= (confidence > 0.1) & (distance > np.where(masks["neck"] > 0.3, 1.5, 2.2)) & ~inner & ~zone
     hair = hair_colour(points, anatomy, colour, hair_seen & (above > -0.02 * unit), trusted & ~hair_seen, skin)
     # The boundary: what is seen, where it is seen; elsewhere the usual hairline, drawn to what is seen around.
-    usual = np.where(masks["ears"] > 0.3, -1.0, np.clip(above / (0.008 * unit), -1, 1))
-    deep = np.clip(np.abs(above) / (0.008 * unit) - 1, 0, 1) * usual
-    seen_value = np.where(hair_seen, 1.0, -1.0)
+    usual = np.where(masks["ears"] > 0.3, -2.0, np.clip(above / (0.008 * unit), -2, 2))
+    seen_value = np.where(hair_seen, 2.0, -2.0)
     trust = np.where(trusted & zone & ~foreign, confidence, 0)
     bias = diffusion.spread((seen_value - usual)[:, None], trust, 0.0, 0.006)[:, 0]
     ragged = 0.5 * fractal(points, 0.005 * unit, 91)
-    cover = ramp(usual + deep + bias + ragged * (confidence < 0.5), -0.35, 0.75)
+    cover = ramp(usual + bias + ragged * (confidence < 0.5), -0.35, 0.75)
     cover *= 1 - ramp(masks["ears"], 0.05, 0.5)
     # Its tone follows what is seen of it near by.
     strands = scalp_strands(points, anatomy, 7)[:, None]

@@ -183,10 +183,11 @@ def cavities(
     Light in a cavity has met the skin several times and has come out red.
     """
     hidden = ramp(masks["sky"], 0.45, 0.1)
-    nostril = bump(
-        np.linalg.norm(points - anatomy.nose_tip - (0, 0.012 * anatomy.unit, 0), axis=1), 0.022 * anatomy.unit
-    )
-    depth = 0.30 + 0.45 * ramp(nostril, 0.2, 0.6)
+    behind_tip = anatomy.nose_tip + np.array([0, 0.012, -0.006]) * anatomy.unit
+    nostril = ramp(np.linalg.norm(points - behind_tip, axis=1), 0.021 * anatomy.unit, 0.015 * anatomy.unit)
+    # Nostrils are modelled as shallow pits: they count as deep where they hide half of the sky.
+    hidden = np.maximum(hidden, nostril * ramp(masks["sky"], 0.66, 0.40))
+    depth = 0.30 + 0.45 * nostril
     socket = np.linalg.norm(points - anatomy.eyes[:, None], axis=2).min(0) < 0.3 * anatomy.interocular
     depth = np.where(socket, 0.15, depth)
     return (hidden * depth)[:, None] * np.array([0.75, 1.0, 1.0])

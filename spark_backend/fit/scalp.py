@@ -85,7 +85,7 @@ def find_scalp(
     seen_value = np.where(hair_seen, 2.0, -2.0)
     trust = np.where(trusted & zone & ~foreign, confidence, 0)
     bias = diffusion.spread((seen_value - usual)[:, None], trust, 0.0, 0.006)[:, 0]
-    ragged = 0.5 * fractal(points, 0.005 * unit, 91)
+    ragged = 0.25 * fractal(points, 0.005 * unit, 91)
     cover = ramp(usual + bias + ragged * (confidence < 0.5), -0.35, 0.75)
     cover *= 1 - ramp(masks["ears"], 0.05, 0.5)
     # Its tone follows what is seen of it near by.

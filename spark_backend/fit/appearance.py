@@ -258,7 +258,8 @@ def complete(
     everywhere = np.ones(len(confidence), bool)
     around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 10 / 1024 * subject.skin.size)[:, 0]
     share = ramp(np.minimum(confidence, around), 0.05, 0.75)
-    return mix(filled, colour, share)
+    inside = ramp(subject.masks["mouth_interior"], 0.1, 0.5)
+    return mix(mix(filled, colour, share), painted, inside)
 
 
 def assemble(

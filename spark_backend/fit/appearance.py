@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
 
 from ..protocol.avatar import Avatar
 from .anatomy import Anatomy, read_anatomy
@@ -26,6 +27,8 @@ MARGIN = 0.0035
 """Metres by which tracking errs sideways, at silhouettes."""
 ORGAN_MARGIN = 0.0012
 """The same at lids and lips, which landmarks hold in place."""
+GLARE = (1.35, 1.8)
+"""Brightness, in the skin's, from which colours are bent back, and the most that comes out."""
 PLACES = 6000
 """Texels from which the light is estimated."""
 
@@ -60,6 +63,8 @@ class Subject:
     masks: dict[str, np.ndarray]
     around: Surroundings
     lips: Float[np.ndarray, "N"]
+    mouth_rim: Float[np.ndarray, "N"]
+    """1 on the lips' inner edge."""
     plain: Bool[np.ndarray, "N"]
     """Bare skin in almost every face: no lips, brows, lids, nostrils, hair."""
 
@@ -88,7 +93,7 @@ def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Te
     views = [look(subject, frame) for frame in frames]
     lighting, albedo = estimate_light(light_samples(subject, views))
     shading = [
-        (view.transfer @ lighting.harmonics[view.frame.clip] * gain).clip(0.04).astype(np.float32)
+        diffusion.smoothed(view.transfer @ lighting.harmonics[view.frame.clip] * gain).clip(0.04).astype(np.float32)
         for view, gain in zip(views, lighting.gain, strict=True)
     ]
     merged = merge(subject, views, shading, np.median(albedo, axis=0))
@@ -113,7 +118,10 @@ def read_subject(avatar: Avatar, size: int) -> Subject:
     brows = brow_cover(points, anatomy, 1.6, texel_spacing(avatar, every), 0)
     plain = (masks["face"] > 0.9) & (masks["eyelids"] < 0.3) & (lips < 0.02) & (brows < 0.02) & (masks["sky"] > 0.45)
     plain &= above_hairline(points, anatomy, masks["slope"]) < -0.012 * anatomy.unit
-    return Subject(avatar, anatomy, every, skin, points, masks, around, lips, plain)
+    inside = avatar.neutral[avatar.regions["mouth_interior"]]
+    to_mouth = cKDTree(inside).query(points)[0] if len(inside) else np.full(len(points), np.inf)
+    mouth_rim = (lips > 0.02) * ramp(to_mouth, 0.005 * anatomy.unit, 0.0025 * anatomy.unit)
+    return Subject(avatar, anatomy, every, skin, points, masks, around, lips, mouth_rim, plain)
 
 
 def look(subject: Subject, frame: Frame) -> View:
@@ -165,13 +173,21 @@ def merge(
     colours, weights = [], []
     for view, vertex_shading in zip(views, shading, strict=True):
         lit = subject.skin.at(vertex_shading, subject.avatar.faces)
-        colour = view.sighting.colour / lit
+        colour = without_glare(view.sighting.colour / lit, skin_colour)
         # In deep shade little light tells little, and a small error of the shading tells lies.
         trust = ramp(lit.mean(1) / np.quantile(lit, 0.8), 0.1, 0.45)
         colours.append(colour)
         weights.append(view.sighting.weight * trust * is_rim_skin(subject, colour, skin_colour))
     sharpness = np.array([view.sharpness for view in views])
     return blend(subject.skin, np.stack(colours), np.stack(weights, dtype=np.float32), sharpness / sharpness.max())
+
+
+def without_glare(colour: Float[np.ndarray, "N 3"], skin_colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "N 3"]:
+    """Bends what is much brighter than the skin back towards it: highlights, and shade that the model overrates."""
+    bright = colour.mean(1) / skin_colour.mean()
+    knee, most = GLARE
+    bent = knee + (most - knee) * np.tanh((bright - knee).clip(0) / (most - knee))
+    return colour * np.where(bright > knee, bent / bright.clip(1e-6), 1.0)[:, None]
 
 
 def is_rim_skin(
@@ -184,7 +200,7 @@ def is_rim_skin(
     redness = np.log((colour[:, 0] + 0.004) / (colour[:, 1] + 0.004)) - np.log(skin_colour[0] / skin_colour[1])
     is_red = ramp(redness, -0.32, -0.14)
     is_bright = ramp(colour.mean(1) / skin_colour.mean(), 0.12, 0.3)
-    lids, lips = ramp(subject.masks["eyelids"], 0.05, 0.3), ramp(subject.lips, 0.02, 0.3)
+    lids, lips = ramp(subject.masks["eyelids"], 0.05, 0.3), subject.mouth_rim
     # Lashes and the shade of a fold are dark and hardly coloured; they belong to the lid.
     pale = ramp(colour.mean(1) / skin_colour.mean(), 0.2, 0.35)
     return (1 - lids * pale * (1 - is_red)) * (1 - lips * (1 - is_red * is_bright))

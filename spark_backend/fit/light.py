@@ -20,7 +20,7 @@ TONE_CURVE = np.array([[0.60, 0.39, 0.29], [0.44, 0.26, 0.17], [0.20, 0.108, 0.0
 """Skin from light to dark under white light."""
 CAST_KEPT = 0.35
 """Part of what takes a skin's colour away from other skins' that is taken for the person's; the rest is light."""
-BOUNCE = 0.5
+BOUNCE = 0.6
 """Part of the hidden light that reaches a place all the same, from skin to skin."""
 DARKEST = 0.4
 """Least light from any side, in parts of the even light."""

@@ -53,7 +53,7 @@ class Diffusion:
         solved = spsolve(system.tocsc(), right).reshape(count, -1)
         return self.texels.at(solved, self.avatar.faces)
 
-    def smoothed(self, values: Float[np.ndarray, "V C"], stiffness: float = 1.0) -> Float[np.ndarray, "V C"]:
+    def smoothed(self, values: Float[np.ndarray, "V C"], stiffness: float = 0.4) -> Float[np.ndarray, "V C"]:
         """Values of the vertices, smoothed over about the square root of `stiffness` edges."""
         count = len(self.avatar.neutral)
         system = edge_laplacian(self.avatar.faces, count) * stiffness + diags_array(np.ones(count))

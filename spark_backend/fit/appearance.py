@@ -271,9 +271,10 @@ def complete(
     ratio = np.log(evened.clip(2e-3)) - np.log(painted.clip(2e-3))
     tone = diffusion.spread(ratio.clip(-0.6, 0.6), skin, 0.0, 0.002, stiffness=4.0)
     filled = mix(painted * np.exp(tone), scalp.colour, scalp.cover)
+    texel = subject.skin.size / 1024
     everywhere = np.ones(len(confidence), bool)
-    around = smooth_over_map(subject.skin, confidence[:, None], everywhere, 10 / 1024 * subject.skin.size)[:, 0]
-    share = ramp(np.minimum(confidence, around), 0.05, 0.75)
+    near, around = (smooth_over_map(subject.skin, confidence[:, None], everywhere, w * texel)[:, 0] for w in (2.5, 10))
+    share = ramp(np.minimum(near, around), 0.05, 0.75) * ramp(confidence, 0.0, 0.1)
     inside = ramp(subject.masks["mouth_interior"], 0.1, 0.5)
     return mix(mix(filled, colour, share), painted, inside)
 

@@ -83,8 +83,8 @@ def demo(options: DemoOptions, report: Report) -> Mapping[str, Any]:
     journal = Journal(time.monotonic())
     steps = journal.listen(report)
     folder = options.output
-    make_room(folder)
     outputs = wanted_formats(options, steps)
+    make_room(folder)
     step = sections(steps, STEPS if not options.clips else {"capture": STEPS["capture"], "results": STEPS["results"]})
     footage = None if options.clips else stage_footage(options, step["footage"])
     clips = options.clips or (footage.video,)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from spark_backend.fit.appearance import Subject, Texture, fit_texture, read_subject
+from spark_backend.fit.appearance import Texture, fit_texture
 from spark_backend.fit.choice import Observation
 from spark_backend.fit.paint import Paint, lip_colour, paint_albedo
 from spark_backend.fit.sightings import Frame
+from spark_backend.fit.subject import Subject, look, read_subject
 from spark_backend.fit.texels import avatar_texels
 from spark_backend.fit.texture import bake_textures
 from spark_backend.heads.anny import load_anny
@@ -114,8 +115,6 @@ def error(case: Case, estimate: np.ndarray, where: np.ndarray) -> float:
 
 def average_of_projections(case: Case) -> np.ndarray:
     """The plain mean of the pictures' colours: light stays in it."""
-    from spark_backend.fit.appearance import look
-
     sightings = [look(case.subject, frame).sighting for frame in case.frames]
     total = sum((s.weight > 0)[:, None] * s.colour for s in sightings)
     return total / sum((s.weight > 0)[:, None] for s in sightings).clip(1)
@@ -234,6 +233,12 @@ def test_maps_are_written_beside_the_avatar(case, tmp_path):
     assert [event.fraction for event in told] == sorted(event.fraction for event in told)
     assert told[-1].fraction == 1
     assert sorted(p.name for p in (tmp_path / "avatar").iterdir()) == ["albedo.png", "roughness.png", "specular.png"]
+
+
+def test_a_mesh_beside_the_picture_is_told_in_a_sentence(case):
+    away = [replace(frame, vertices=frame.vertices + np.float32([5, 0, 0])) for frame in case.frames[:2]]
+    with pytest.raises(SparkError, match="track the clips again"):
+        fit_texture(case.avatar, away, 128)
 
 
 def test_clips_without_a_face_are_told_in_a_sentence(case, tmp_path):

@@ -40,11 +40,10 @@ class Diffusion:
         """
         count = len(self.avatar.neutral)
         corner = self.avatar.faces[self.texels.face]
-        mass, total = np.zeros(count), np.zeros((count, values.shape[1]))
-        for k in range(3):
-            share = self.texels.bary[:, k] * confidence
-            np.add.at(mass, corner[:, k], share)
-            np.add.at(total, corner[:, k], share[:, None] * values)
+        share = (self.texels.bary * confidence[:, None]).ravel()
+        mass = np.bincount(corner.ravel(), share, count)
+        columns = [np.bincount(corner.ravel(), share * np.repeat(column, 3), count) for column in values.T]
+        total = np.stack(columns, 1)
         mean = total / mass.clip(1e-9)[:, None]
         # A vertex with a few dozen trusted texels is known.
         known = 1 - np.exp(-mass / 8)

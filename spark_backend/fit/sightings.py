@@ -19,6 +19,9 @@ BEHIND = 0.0025
 """Metres that a texel may lie behind the surface drawn at its pixel and still be seen."""
 JUMP = 0.006
 """Difference in depth (metres) between neighbouring pixels that is an edge, where pixels are half a millimetre."""
+SLANTED = 0.12
+"""Cosine between normal and line of sight below which a texel is not looked at."""
+FAR_AWAY = 1e3
 OUTSIDE, SKIN, ORGAN = 0, 1, 2
 
 
@@ -153,25 +156,34 @@ def sight(
     errs by about so much; `organ_margin` the same for the borders of eyes and mouth.
     """
     normals = surface_normals(frame.vertices, avatar.faces)
-    points = texels.at(frame.vertices, avatar.faces)
+    towards = (normals * frame.vertices).sum(1) < 0
+    front = np.flatnonzero(towards[avatar.faces].any(1)[texels.face])
+    part = texels.chosen(front)
+    points, facing = part.at(frame.vertices, avatar.faces), part.at(normals, avatar.faces)
+    cosine = -(facing * points).sum(1) / np.linalg.norm(points, axis=1) / np.linalg.norm(facing, axis=1).clip(1e-6)
+    sampled, seen = look_through(drawing, points, BEHIND / cosine.clip(0.2))
+    per_pixel = points[:, 2] / drawing.K[0, 0]
+    good = ((cosine - SLANTED) / (1 - SLANTED)).clip(0) ** 1.5 * seen
+    good = good * soft(sampled[:, 3] * per_pixel, margin) * soft(sampled[:, 4] * per_pixel, organ_margin)
+    weight, colour = np.zeros(len(texels.face), np.float32), np.zeros((len(texels.face), 3), np.float32)
+    weight[front] = good
+    colour[front] = np.where(good[:, None] > 0, sampled[:, :3], 0)
+    return Sighting(colour, weight, normals)
+
+
+def look_through(
+    drawing: Drawing, points: Float[np.ndarray, "N 3"], slack: Float[np.ndarray, "N"] | float
+) -> tuple[Float[np.ndarray, "N 5"], Bool[np.ndarray, "N"]]:
+    """Colour, distance to the nearest edge and organ (pixels) where points in camera axes are seen, and whether they
+    are: inside the picture and at most `slack` metres behind what is drawn there."""
     homogeneous = points @ drawing.K.T.astype(np.float32)
     pixels = homogeneous[:, :2] / homogeneous[:, 2:].clip(1e-6)
-    facing = texels.at(normals, avatar.faces)
-    view = -points / np.linalg.norm(points, axis=1, keepdims=True)
-    cosine = (facing * view).sum(1) / np.linalg.norm(facing, axis=1).clip(1e-6)
-    maps = np.concatenate(
-        [drawing.image, drawing.edge_distance[..., None], drawing.organ_distance[..., None]], 2, dtype=np.float32
-    )
-    sampled = look_up(maps, pixels)
-    nearest = look_up(np.where(np.isfinite(drawing.depth), drawing.depth, 1e3)[..., None], pixels, "nearest")[:, 0]
+    distances = np.stack([drawing.edge_distance, drawing.organ_distance], 2)
+    sampled = look_up(np.concatenate([drawing.image, distances], 2), pixels)
+    nearest = look_up(np.where(np.isfinite(drawing.depth), drawing.depth, FAR_AWAY)[..., None], pixels, "nearest")[:, 0]
     height, width = drawing.depth.shape
     inside = (pixels > 1).all(1) & (pixels < (width - 1, height - 1)).all(1)
-    seen = inside & (points[:, 2] < nearest + BEHIND / cosine.clip(0.2)) & (nearest < 1e3) & (cosine > 0.12)
-    per_pixel = points[:, 2] / drawing.K[0, 0]
-    weight = ((cosine - 0.12) / 0.88).clip(0) ** 1.5
-    weight = weight * soft(sampled[:, 3] * per_pixel, margin) * soft(sampled[:, 4] * per_pixel, organ_margin)
-    weight = np.where(seen, weight, 0).astype(np.float32)
-    return Sighting(np.where(weight[:, None] > 0, sampled[:, :3], 0).astype(np.float32), weight, normals)
+    return sampled, inside & (nearest < FAR_AWAY) & (points[:, 2] < nearest + slack)
 
 
 def soft(distance: Float[np.ndarray, "N"], margin: float) -> Float[np.ndarray, "N"]:

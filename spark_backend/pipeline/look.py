@@ -78,11 +78,14 @@ def backdrop(size: tuple[int, int]) -> np.ndarray:
 
 
 def write_words(image: np.ndarray, words: str, size: int, x: int, y: int, anchor: str = "ls") -> np.ndarray:
-    """The picture with words in white on a soft shadow; `anchor` as Pillow has it, "ls" is the baseline's left end."""
+    """The picture with white words that are legible on any ground; `anchor` as Pillow has it, "ls" is the baseline's
+    left end.
+    """
     font = ImageFont.load_default(size)
+    stroke = max(1, size // 8)
     shadow = Image.new("L", (image.shape[1], image.shape[0]), 0)
-    ImageDraw.Draw(shadow).text((x, y), words, fill=255, font=font, anchor=anchor)
-    dark = cv2.GaussianBlur(np.asarray(shadow), (0, 0), max(size / 8, 1)).astype(np.float32)[..., None] / 255
-    result = Image.fromarray((image * (1 - np.clip(1.6 * dark, 0, 0.7))).astype(np.uint8))
+    ImageDraw.Draw(shadow).text((x, y), words, fill=255, font=font, anchor=anchor, stroke_width=stroke)
+    dark = cv2.GaussianBlur(np.asarray(shadow), (0, 0), stroke).astype(np.float32)[..., None] / 255
+    result = Image.fromarray((image * (1 - 0.75 * dark)).astype(np.uint8))
     ImageDraw.Draw(result).text((x, y), words, fill=(255, 255, 255), font=font, anchor=anchor)
     return np.asarray(result)

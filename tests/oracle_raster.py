@@ -1,11 +1,18 @@
-"""A rasteriser slow and obvious enough to be believed: every triangle against every pixel centre, in float64."""
+"""A rasteriser slow and obvious enough to be believed: every triangle against every pixel centre, in float64.
+
+And the scenes that it and the others are asked to draw.
+"""
 
 from dataclasses import dataclass
 
 import torch
+import trimesh
 from torch import Tensor
 
+from spark_backend.geometry.camera import camera_matrix, clip_points
 from spark_backend.render.rasterizer import Fragments
+
+SIZE = (64, 32)
 
 
 @dataclass(frozen=True)
@@ -65,3 +72,25 @@ def covered(corners: Tensor, weights: Tensor) -> Tensor:
         top_or_left = dy < 0 or (dy == 0 and dx > 0)
         inside &= (weights[..., k] >= 0) if top_or_left else (weights[..., k] > 0)
     return inside
+
+
+def flat_clip(pixels: list, size: tuple[int, int] = SIZE, depth: float = 0.0) -> Tensor:
+    """(1, V, 4) clip positions of points given in pixels, all at one depth."""
+    xy = 2 * torch.tensor(pixels, dtype=torch.float32) / torch.tensor(size) - 1
+    return torch.cat([xy, torch.full_like(xy[:, :1], depth), torch.ones_like(xy[:, :1])], -1)[None]
+
+
+def soup(triangles: int, batch: int = 2, behind: bool = False) -> tuple[Tensor, Tensor]:
+    """Random triangles as clip positions (B, V, 4) and faces (F, 3). With `behind` many cross the near plane."""
+    centre = torch.rand(batch, triangles, 1, 3) * torch.tensor([0.8, 0.6, 1.0]) + torch.tensor([-0.4, -0.3, 0.6])
+    if behind:
+        centre = centre * torch.tensor([1, 1, 0.5]) - torch.tensor([0, 0, 0.3])
+    points = (centre + 0.5 * (torch.rand(batch, triangles, 3, 3) - 0.5)).reshape(batch, -1, 3)
+    return clip_points(points, camera_matrix(50.0, SIZE), SIZE, near=0.05), torch.arange(3 * triangles).reshape(-1, 3)
+
+
+def sphere(subdivisions: int = 2, radius: float = 0.1, distance: float = 0.5) -> tuple[Tensor, Tensor]:
+    """(1, V, 3) points in camera axes and (F, 3) faces."""
+    mesh = trimesh.creation.icosphere(subdivisions, radius)
+    points = torch.tensor(mesh.vertices, dtype=torch.float32) + torch.tensor([0.003, 0.002, distance])
+    return points[None], torch.tensor(mesh.faces)

@@ -1,126 +1,16 @@
-"""The contract of every rasteriser, and the differentiable steps that follow it."""
+"""The differentiable steps that follow every rasteriser, with the default one."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
-import trimesh
-from oracle_raster import OracleRasterizer
+from oracle_raster import SIZE, flat_clip, soup, sphere
 from torch import Tensor
 
 from spark_backend.geometry.camera import camera_matrix, clip_points
 from spark_backend.geometry.mesh import adjacent_faces
 from spark_backend.render.antialias import antialias
 from spark_backend.render.attributes import Samples, sample_attributes, sample_barycentrics
-from spark_backend.render.rasterizer import Fragments, Rasterizer, differentiable_barycentrics, interpolate
+from spark_backend.render.rasterizer import Fragments, differentiable_barycentrics, interpolate
 from spark_backend.render.warp import WarpRasterizer
-
-SIZE = (64, 32)
-RASTERIZERS = [
-    pytest.param(WarpRasterizer(), id="warp"),
-    pytest.param(OracleRasterizer(), id="oracle"),
-]
-ANY = pytest.mark.parametrize("rasterizer", RASTERIZERS)
-
-
-def flat_clip(pixels: list, size: tuple[int, int] = SIZE, depth: float = 0.0) -> Tensor:
-    """(1, V, 4) clip positions of points given in pixels, all at one depth."""
-    xy = 2 * torch.tensor(pixels, dtype=torch.float32) / torch.tensor(size) - 1
-    return torch.cat([xy, torch.full_like(xy[:, :1], depth), torch.ones_like(xy[:, :1])], -1)[None]
-
-
-def soup(triangles: int, batch: int = 2, behind: bool = False) -> tuple[Tensor, Tensor]:
-    """Random triangles as clip positions (B, V, 4) and faces (F, 3). With `behind` many cross the near plane."""
-    centre = torch.rand(batch, triangles, 1, 3) * torch.tensor([0.8, 0.6, 1.0]) + torch.tensor([-0.4, -0.3, 0.6])
-    if behind:
-        centre = centre * torch.tensor([1, 1, 0.5]) - torch.tensor([0, 0, 0.3])
-    points = (centre + 0.5 * (torch.rand(batch, triangles, 3, 3) - 0.5)).reshape(batch, -1, 3)
-    return clip_points(points, camera_matrix(50.0, SIZE), SIZE, near=0.05), torch.arange(3 * triangles).reshape(-1, 3)
-
-
-def sphere(subdivisions: int = 2, radius: float = 0.1, distance: float = 0.5) -> tuple[Tensor, Tensor]:
-    """(1, V, 3) points in camera axes and (F, 3) faces."""
-    mesh = trimesh.creation.icosphere(subdivisions, radius)
-    points = torch.tensor(mesh.vertices, dtype=torch.float32) + torch.tensor([0.003, 0.002, distance])
-    return points[None], torch.tensor(mesh.faces)
-
-
-@ANY
-def test_one_triangle(rasterizer: Rasterizer):
-    """Corners at pixels (4, 4), (12, 4), (4, 12): rows shrink from 8 pixels to 1; the hypotenuse is not a left edge."""
-    fragments = rasterizer.rasterize(flat_clip([(4, 4), (12, 4), (4, 12)]), torch.tensor([[0, 1, 2]]), SIZE)
-    assert fragments.face.dtype == torch.int32
-    assert fragments.mask[0].sum(1).tolist() == [0] * 4 + [7, 6, 5, 4, 3, 2, 1, 0] + [0] * 20
-    assert fragments.mask[0, 4, :12].tolist() == [False] * 4 + [True] * 7 + [False]
-    torch.testing.assert_close(fragments.bary[0, 4, 5], torch.tensor([1 - 2 / 8, 1.5 / 8, 0.5 / 8]))
-    assert (fragments.bary[~fragments.mask] == 0).all()
-    assert (fragments.depth[~fragments.mask] == 1).all()
-
-
-@ANY
-@pytest.mark.parametrize("behind", [False, True], ids=["in front", "through the near plane"])
-def test_agrees_with_the_oracle_away_from_edges(rasterizer: Rasterizer, behind: bool):
-    clip, faces = soup(30, behind=behind)
-    fragments = rasterizer.rasterize(clip, faces, SIZE)
-    step = 1 / 64
-    seen = [OracleRasterizer((dx, dy)).rasterize(clip, faces, SIZE) for dx in (-step, step) for dy in (-step, step)]
-    sure = torch.stack([(other.face == seen[0].face) for other in seen]).all(0)
-    assert sure.float().mean() > 0.9
-    assert 0.4 < (seen[0].face >= 0).float().mean() < 0.99
-    assert torch.equal(fragments.face[sure], seen[0].face[sure])
-    centre = OracleRasterizer().rasterize(clip, faces, SIZE)
-    torch.testing.assert_close(fragments.bary[sure], centre.bary[sure], atol=1e-4, rtol=0)
-    torch.testing.assert_close(fragments.depth[sure], centre.depth[sure], atol=1e-5, rtol=0)
-
-
-@ANY
-@pytest.mark.parametrize("seed", range(4))
-def test_a_fan_draws_every_pixel_once(rasterizer: Rasterizer, seed: int):
-    """The hub on a pixel's centre, spokes along its row, its column and at other angles: many centres lie on edges."""
-    generator = np.random.default_rng(seed)
-    x, y = generator.integers(4, 60) + 0.5, generator.integers(4, 28) + 0.5
-    rim = [(0, 0), (x, 0), (64, 0), (64, y), (64, 32), (x, 32), (0, 32), (0, y)]
-    clip = flat_clip([*rim, (x, y)])
-    turn = generator.integers(0, 2, len(rim))
-    faces = [(i, (i + 1) % 8, 8) if turn[i] else (8, (i + 1) % 8, i) for i in range(8)]
-    count = sum(rasterizer.rasterize(clip, torch.tensor([face]), SIZE).mask.int() for face in faces)
-    assert (count == 1).all()
-
-
-@ANY
-def test_the_nearest_wins_and_of_equals_the_first(rasterizer: Rasterizer):
-    square = [(0, 0), (64, 0), (64, 32), (0, 32)]
-    clip = torch.cat([flat_clip(square, depth=z) for z in (0.5, -0.2, -0.2, -1.5, 1.5)], 1)
-    faces = torch.cat([torch.tensor([[0, 1, 2], [0, 2, 3]]) + 4 * layer for layer in range(5)])
-    fragments = rasterizer.rasterize(clip, faces, SIZE)
-    assert fragments.mask.all()
-    assert set(fragments.face.unique().tolist()) == {2, 3}
-    torch.testing.assert_close(fragments.depth, torch.full_like(fragments.depth, -0.2))
-    assert not rasterizer.rasterize(clip, faces[6:], SIZE).mask.any()  # before the near plane, beyond the far one
-
-
-@ANY
-def test_perspective_is_correct(rasterizer: Rasterizer):
-    """A floor: the interpolated camera position of each pixel projects on to the pixel's centre."""
-    points = torch.tensor([[[-3, 0.2, 0.3], [3, 0.2, 0.3], [3, 0.2, 9.0], [-3, 0.2, 9.0]]])
-    K = camera_matrix(30.0, SIZE)
-    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    fragments = rasterizer.rasterize(clip_points(points, K, SIZE), faces, SIZE)
-    position = interpolate(points, faces, fragments)[fragments.mask]
-    torch.testing.assert_close(position[:, 1], torch.full((len(position),), 0.2))
-    pixel = position @ K.T / position[:, 2:]
-    row, column = fragments.mask[0].nonzero().unbind(1)
-    torch.testing.assert_close(pixel[:, 0], column + 0.5, atol=1e-3, rtol=0)
-    torch.testing.assert_close(pixel[:, 1], row + 0.5, atol=1e-3, rtol=0)
-
-
-@ANY
-def test_slivers_and_points_do_no_harm(rasterizer: Rasterizer):
-    clip = flat_clip([(1, 1), (30, 1), (30, 1), (5, 5), (25, 20), (15, 12.5), (math.pi, 2), (39, 27), (39, 27.001)])
-    fragments = rasterizer.rasterize(clip, torch.arange(9).reshape(3, 3), SIZE)
-    assert torch.isfinite(fragments.bary).all()
-    assert fragments.mask.sum() < 45
 
 
 def test_a_batch_is_its_pictures_and_repeats_exactly():

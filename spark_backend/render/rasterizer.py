@@ -79,6 +79,15 @@ def differentiable_barycentrics(
     return scatter(bary, pixel, fragments)
 
 
+def resolve(clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], face: Int[Tensor, "B H W"]) -> Fragments:
+    """Fragments from the faces (int32) seen alone, for rasterisers whose own weights are of no use. No gradient."""
+    clip = clip.detach()
+    fragments = Fragments(face, clip.new_zeros(*face.shape, 3), clip.new_ones(face.shape))
+    bary = differentiable_barycentrics(clip, faces, fragments)
+    z, w = interpolate(clip[..., 2:], faces, fragments, bary).unbind(-1)
+    return Fragments(face, bary, torch.where(fragments.mask, z / torch.where(fragments.mask, w, 1), 1))
+
+
 def interpolate(
     attributes: Float[Tensor, "_ V C"],
     faces: Int[Tensor, "F 3"],

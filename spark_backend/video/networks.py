@@ -13,10 +13,10 @@ import mediapipe
 import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 
+from ..models.task_bundle import DETECTOR, bundle_member
 from ..protocol.names import ARKIT_52
 from .face import RGB, Box, Face, Points, box_size, landmark_box
 from .native_noise import quiet_native_stderr
-from .task_bundle import DETECTOR, bundle_member
 
 LANDMARKS = 478
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263

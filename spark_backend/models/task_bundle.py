@@ -4,6 +4,8 @@ import io
 import zipfile
 
 DETECTOR = "face_detector.tflite"
+LANDMARKS = "face_landmarks_detector.tflite"
+SCORES = "face_blendshapes.tflite"
 
 
 def bundle_member(bundle: bytes, name: str) -> bytes:

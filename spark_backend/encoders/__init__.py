@@ -1,0 +1,1 @@
+"""Networks that read a face from a crop of a picture."""

@@ -1,0 +1,103 @@
+"""The exported network gives the same answers in every engine, whatever its weights, in batches of any size."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from astronaut import astronaut, bundle, followed
+
+from spark_backend.encoders import engines, export
+from spark_backend.encoders.crop import crop_around, cut_crop
+from spark_backend.encoders.engines import ENGINES, Engine, installed_engines, open_engine
+from spark_backend.encoders.export import export_onnx
+from spark_backend.encoders.mediapipe import crops_from_bytes, load_landmark_network
+from spark_backend.protocol.errors import SparkError
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    """The network with weights of its own, so that the published ones cannot pass for them."""
+    network = load_landmark_network(bundle(), ("stride_16",))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1 + 0.05 * torch.randn(weight.shape, generator=generator))
+    return network
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    if importlib.util.find_spec("onnxscript") is None:
+        pytest.skip("onnxscript is not installed (extra track)")
+    path = tmp_path_factory.mktemp("engines") / "tracker.onnx"
+    export_onnx(network, path, 256)
+    return path
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    """The astronaut's face, mirrored, and noise."""
+    crop = crop_around(torch.from_numpy(followed().landmarks).float()[None])
+    face = crops_from_bytes(cut_crop(astronaut(), crop, 256)[None])[0].numpy()
+    noise = np.random.default_rng(0).random(face.shape, np.float32)
+    return np.stack([face, face[:, ::-1], noise])
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_same_answers_as_torch(name, exported, network, crops):
+    if name not in installed_engines():
+        pytest.skip(f"{name} is not installed")
+    engine = open_engine(exported, network, name, threads=1)
+    assert isinstance(engine, Engine)
+    assert engine.name == name
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(crops))
+        published = load_landmark_network(bundle())(torch.from_numpy(crops))
+    assert (expected.landmarks - published.landmarks).abs().max() > 1
+    for count in (3, 1):
+        outputs = engine(crops[:count])
+        assert set(outputs) == {"landmarks", "presence", "stride_16"}
+        landmarks = outputs["landmarks"] / 256
+        np.testing.assert_allclose(landmarks, expected.landmarks[:count].numpy() / 256, atol=1e-5)
+        np.testing.assert_allclose(outputs["presence"], expected.presence[:count].numpy(), atol=1e-4)
+        np.testing.assert_allclose(outputs["stride_16"], expected.features["stride_16"][:count].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_answers_stay_when_the_engine_is_asked_again(name, exported, network, crops):
+    if name not in installed_engines():
+        pytest.skip(f"{name} is not installed")
+    engine = open_engine(exported, network, name, threads=1)
+    first = engine(crops[:1])["landmarks"]
+    kept = first.copy()
+    engine(crops[2:])
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_the_fastest_installed_is_the_default(monkeypatch, exported, network):
+    assert open_engine(exported, network, None, 1).name == installed_engines()[0]
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else name)
+    assert installed_engines() == ["torch", "onnxruntime"]
+    assert open_engine(exported, network, None, 1).name == "torch"
+
+
+@pytest.mark.parametrize("name", ["openvino", "abacus"])
+def test_an_engine_that_is_not_there_is_named(monkeypatch, tmp_path, network, name):
+    monkeypatch.setattr(engines, "find_spec", lambda name: name if name == "torch" else None)
+    with pytest.raises(SparkError, match=rf"{name} is not installed; choose one of torch"):
+        open_engine(tmp_path / "tracker.onnx", network, name, 1)
+
+
+def test_export_says_what_is_missing(monkeypatch, tmp_path, network):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(SparkError, match=r"spark-backend\[track\]"):
+        export_onnx(network, tmp_path / "tracker.onnx", 256)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_exported_graph_has_no_transpositions_inside(exported):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra track)")
+    kinds = [node.op_type for node in onnx.load(str(exported)).graph.node]
+    assert kinds.count("Conv") == 105
+    assert kinds.count("Transpose") <= 5

@@ -70,13 +70,19 @@ def differentiable_barycentrics(
     Values are clamped to the triangle and normalised like `Fragments.bary`; gradients pass the clamp unchanged, because
     a pixel is only ever outside its triangle by rounding.
     """
+    return scatter(covered_barycentrics(clip, faces, fragments), fragments.samples[0], fragments)
+
+
+def covered_barycentrics(
+    clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], fragments: Fragments
+) -> Float[Tensor, "N 3"]:
+    """`differentiable_barycentrics` of the pixels in which something is seen."""
     _, height, width = fragments.face.shape
     pixel, samples = fragments.samples
     centres = pixel_centres(pixel - samples.image.long() * (height * width), (width, height), clip)
     free = sample_barycentrics(clip, faces, samples, centres)
     inside = free.detach().clamp(0, 1)
-    bary = free + (inside / inside.sum(-1, keepdim=True) - free.detach())
-    return scatter(bary, pixel, fragments)
+    return free + (inside / inside.sum(-1, keepdim=True) - free.detach())
 
 
 def resolve(clip: Float[Tensor, "B V 4"], faces: Int[Tensor, "F 3"], face: Int[Tensor, "B H W"]) -> Fragments:

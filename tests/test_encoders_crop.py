@@ -104,9 +104,8 @@ def test_the_border_goes_on_beyond_the_picture():
 
 def test_each_of_a_batch_has_its_own_picture_and_square():
     pictures = torch.rand(2, 12, 12, 3, dtype=torch.float64)
-    crops = FaceCrop(
-        *(torch.cat([a, b]) for a, b in zip(vars(square(4, 4, 4)).values(), vars(square(8, 6, 4)).values()))
-    )
+    centres, sides = torch.tensor([[4.0, 4], [8, 6]]).double(), torch.full((2,), 4.0).double()
+    crops = FaceCrop(centres, sides, torch.zeros(2).double())
     both = sample_crop(pictures, crops, 4)
     torch.testing.assert_close(both[0], pictures[0, 2:6, 2:6])
     torch.testing.assert_close(both[1], pictures[1, 4:8, 6:10])

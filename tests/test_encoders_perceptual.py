@@ -1,5 +1,7 @@
 """The perceptual distance: nothing for equal pictures, more for a larger difference, and a gradient that helps."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def test_it_grows_with_blur_and_shift(features, crop):
     for others in (blurred, shifted):
         found = distances(features, crop, others)
         assert found[0] > 1e-4
-        assert all(b > 1.5 * a for a, b in zip(found, found[1:], strict=False)), found
+        assert all(b > 1.5 * a for a, b in pairwise(found)), found
 
 
 def test_exposure_counts_less_than_structure(features, crop):

@@ -7,7 +7,7 @@ has it, which moves landmarks by pixels.
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,25 +31,30 @@ class Engine(Protocol):
 
 
 class OpenVino:
-    """On the processor; the fastest there."""
+    """On the processor; the fastest there. Compiled for each size of batch, a sixth faster than for any size."""
 
     name = "openvino"
 
     def __init__(self, path: Path, network: nn.Module, threads: int) -> None:
         import openvino
 
-        settings = {
+        self.core = openvino.Core()
+        self.model = self.core.read_model(str(path))
+        self.settings = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
         }
-        model = openvino.Core().compile_model(str(path), "CPU", settings)
-        self.names = [output.any_name for output in model.outputs]
-        self.request = model.create_infer_request()
+        self.names = [output.any_name for output in self.model.outputs]
+        self.requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, crops: Crops) -> dict[str, np.ndarray]:
-        """See `Engine`."""
-        results = self.request.infer([crops])
+        """See `Engine`. The first call with a size takes some tenths of a second more."""
+        if crops.shape not in self.requests:
+            self.model.reshape(list(crops.shape))
+            compiled = self.core.compile_model(self.model, "CPU", self.settings)
+            self.requests[crops.shape] = compiled.create_infer_request()
+        results = self.requests[crops.shape].infer([crops])
         return {name: results[place].copy() for place, name in enumerate(self.names)}
 
 

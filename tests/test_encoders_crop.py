@@ -117,9 +117,9 @@ def test_gradients_of_sampling():
     assert torch.autograd.gradcheck(lambda p, *parts: sample_crop(p, FaceCrop(*parts), 4), (picture, *crop))
 
 
-@pytest.mark.parametrize("angle", [0.0, 0.37, -2.0])
-def test_the_fast_path_gives_the_same_bytes(angle):
-    crop = square(225, 120, 163, angle, torch.float32)
+@pytest.mark.parametrize(("x", "y", "angle"), [(225, 120, 0.0), (225, 120, 0.37), (225, 120, -2.0), (20, 480, 0.2)])
+def test_the_fast_path_gives_the_same_bytes(x, y, angle):
+    crop = square(x, y, 163, angle, torch.float32)
     exact = sample_crop(torch.from_numpy(astronaut()).float()[None], crop, 256)[0].numpy()
     difference = np.abs(cut_crop(astronaut(), crop, 256) - exact)
     assert difference.max() <= 1.0

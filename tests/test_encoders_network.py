@@ -1,6 +1,7 @@
 """MediaPipe's networks in torch against TFLite's own interpreter, MediaPipe itself and known answers."""
 
 import csv
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +121,21 @@ def test_the_last_features_are_all_that_the_landmarks_come_from():
     last = reading.features["stride_128"]
     points = torch.einsum("bhwc,ochw->bo", last, head.weight) + head.bias
     torch.testing.assert_close(points.reshape(1, 478, 3), reading.landmarks, atol=1e-3, rtol=0)
+
+
+def test_what_nobody_needs_any_more_is_let_go():
+    network, alive, counts = load_landmark_network(bundle(), ("stride_2",)), [], []
+
+    def note(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        alive.append(weakref.ref(output))
+        counts.append(sum(value() is not None for value in alive))
+
+    for operation in network.layers.operations.values():
+        operation.register_forward_hook(note)
+    with torch.inference_mode():
+        network(real_crops()[:1])
+    assert len(counts) > 200
+    assert max(counts) <= 8, "tensors at a time"
 
 
 def test_every_weight_learns():

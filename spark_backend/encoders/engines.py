@@ -55,7 +55,7 @@ class OpenVino:
             compiled = self.core.compile_model(self.model, "CPU", self.settings)
             self.requests[crops.shape] = compiled.create_infer_request()
         results = self.requests[crops.shape].infer([crops])
-        return {name: results[place].copy() for place, name in enumerate(self.names)}
+        return {name: results[place] for place, name in enumerate(self.names)}
 
 
 class OnnxRuntime:

@@ -72,9 +72,7 @@ class ScoreNetwork(nn.Module):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        # The file's last node picks the first of the batch; the one before has them all.
-        (last,) = (node for node in graph.nodes if node.output == graph.outputs[0])
-        self.layers = GraphNetwork(graph, {"scores": last.inputs[0]})
+        self.layers = GraphNetwork(graph, {"scores": graph.outputs[0]})
         self.order = [MEDIAPIPE_SCORES.index(name) if name in MEDIAPIPE_SCORES else -1 for name in ARKIT_52]
 
     def forward(self, landmarks: Float[Tensor, "B 478 _"]) -> Float[Tensor, "B 52"]:

@@ -1,7 +1,7 @@
 """Programs that run a network fast: one small interface over OpenVINO, ONNX Runtime and torch.
 
-All give the same answers to 1e-4. They compute in float32: OpenVINO would choose bfloat16 by itself where the processor
-has it, which moves landmarks by pixels.
+All give the same answers: landmarks to 1e-5 of the crop's side, the rest to 1e-4. They compute in float32: OpenVINO
+would choose bfloat16 by itself where the processor has it, which moves landmarks by up to two pixels.
 """
 
 from collections.abc import Callable

@@ -10,7 +10,8 @@ from oracle_raster import OracleRasterizer, sphere
 from torch import Tensor
 
 from spark_backend.geometry.camera import camera_matrix, clip_points
-from spark_backend.render.deferred import Maps, Topology, render_batch, shade_fragments, topology
+from spark_backend.render.deferred import Topology, render_batch, shade_fragments, topology
+from spark_backend.render.reflectance import Maps
 from spark_backend.render.shading import Light, distant_light
 from spark_backend.render.warp import WarpRasterizer
 

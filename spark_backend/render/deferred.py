@@ -13,10 +13,10 @@ from torch import Tensor
 from ..geometry.camera import clip_points
 from ..geometry.mesh import adjacent_faces, vertex_normals
 from .antialias import antialias
-from .attributes import Samples, sample_attributes
+from .attributes import sample_attributes
 from .rasterizer import Fragments, Rasterizer, covered_barycentrics, scatter
-from .shading import Light, shade_textured, unit
-from .texture import sample_texture
+from .reflectance import Maps, Seen, shade_surface
+from .shading import Light, unit
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,6 @@ class Topology:
     """Sparse: positions to the direction in which u grows at each texture vertex, of any length."""
     mirrored: Float[Tensor, "U 1"]
     """-1 where the map is seen in a mirror, else 1."""
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What the surface sends back, over texture coordinates; maps may differ in size."""
-
-    albedo: Float[Tensor, "_ _ 3"]
-    """Linear."""
-    specular: Float[Tensor, "_ _ 1"]
-    """Strength of the highlight; 1 is that of skin."""
-    roughness: Float[Tensor, "_ _ 1"]
-    normal: Float[Tensor, "_ _ 3"]
-    """In the axes u, v, outwards, as Blender reads it (not packed into [0, 1]), of any length; flat is (0, 0, 1)."""
 
 
 def topology(
@@ -102,16 +89,12 @@ def shade_fragments(
     pixel, samples = fragments.samples
     bary = covered_barycentrics(clip, mesh.faces, fragments)
     normals = vertex_normals(points, mesh.faces)
-    smooth, position = sample_attributes(torch.cat([normals, points], -1), mesh.faces, samples, bary).split(3, -1)
+    table = torch.cat([normals, points], -1)
+    smooth, position = sample_attributes(table, mesh.faces, samples, bary).split(3, -1)
     uv = sample_attributes(mesh.uv[None], mesh.uv_faces, samples, bary)
     tangent = sample_attributes(vertex_tangents(points, normals, mesh), mesh.uv_faces, samples, bary)
-    albedo, specular, roughness, relief = (
-        sample_texture(map_[None], uv[None, None])[0, 0]
-        for map_ in (maps.albedo, maps.specular, maps.roughness, maps.normal)
-    )
-    seen = (albedo, bend(smooth, tangent, relief), -unit(position), specular, roughness)
-    colour = light_each(seen, samples, lights)
-    picture = scatter(torch.cat([colour, torch.ones_like(specular)], -1), pixel, fragments)
+    colour = shade_surface(samples.image, Seen(smooth, position, uv, tangent), maps, lights)
+    picture = scatter(torch.cat([colour, torch.ones_like(colour[:, :1])], -1), pixel, fragments)
     soft = antialias(picture, clip, mesh.faces, fragments, mesh.adjacent)
     return soft[..., :3], soft[..., 3:]
 
@@ -129,23 +112,3 @@ def vertex_tangents(
     normal = normals[:, mesh.uv_vertex]
     along = unit(along - (along * normal).sum(-1, keepdim=True) * normal)
     return torch.cat([along, mesh.mirrored.expand(batch, -1, 1)], -1)
-
-
-def bend(
-    smooth: Float[Tensor, "N 3"], tangent: Float[Tensor, "N 4"], relief: Float[Tensor, "N 3"]
-) -> Float[Tensor, "N 3"]:
-    """Unit normals of a normal map over interpolated normals and tangents."""
-    across = tangent[:, 3:] * torch.linalg.cross(smooth, tangent[:, :3])
-    u, v, outwards = relief.split(1, -1)
-    return unit(u * tangent[:, :3] + v * across + outwards * smooth)
-
-
-def light_each(seen: Sequence[Float[Tensor, "N _"]], samples: Samples, lights: Sequence[Light]) -> Float[Tensor, "N 3"]:
-    """Colours of the samples, each under the light of its picture; `seen` as `shade_textured` takes it."""
-    counts = torch.bincount(samples.image, minlength=len(lights)).tolist()
-    parts = [values.split(counts) for values in seen]
-    shaded = [
-        shade_textured(albedo, normals, view, light, specular, roughness)
-        for light, albedo, normals, view, specular, roughness in zip(lights, *parts, strict=True)
-    ]
-    return torch.cat(shaded)

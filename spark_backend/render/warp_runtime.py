@@ -23,6 +23,20 @@ def launch(kernel: Any, threads: int | tuple[int, ...], arguments: Sequence[Any]
     wp.launch(kernel, threads, list(arguments), device=wp.device_from_torch(device), stream=stream)
 
 
+def launch_backward(
+    kernel: Any, threads: int, arguments: Sequence[Any], gradients: Sequence[Any], device: torch.device
+) -> None:
+    """Runs the backward kernel that Warp derived: adds to the gradients of all but the last argument, given that one's.
+
+    `gradients` has None where an argument needs none.
+    """
+    stream = wp.stream_from_torch(torch.cuda.current_stream(device)) if device.type == "cuda" else None
+    *inputs, output = arguments
+    *inwards, outwards = gradients
+    options = {"adj_inputs": inwards, "adj_outputs": [outwards], "adjoint": True}
+    wp.launch(kernel, threads, inputs, [output], device=wp.device_from_torch(device), stream=stream, **options)
+
+
 def array(tensor: Tensor, dtype: Any = None) -> Any:
     """A Warp array over the memory of a contiguous tensor; `dtype` groups the last dimension (`wp.vec3`)."""
     with STARTING:

@@ -29,7 +29,12 @@ def write_curves(owner: bpy.types.ID, name: str, frames: np.ndarray, curves: Ite
     kind than the action's gets one of its own, whose name says of what. Curves of the same path are replaced.
     """
     action = assign_action(owner, name)
-    channels = channels_of(owner, action)
+    fill_curves(channels_of(owner, action), frames, curves)
+    return action
+
+
+def fill_curves(channels: bpy.types.bpy_struct, frames: np.ndarray, curves: Iterable[Curve]) -> None:
+    """One linear key per frame (T,) and curve, in what `channels_of` gives. Curves of the same path are replaced."""
     points = np.empty((len(frames), 2), np.float32)
     points[:, 0] = frames
     linear = np.full(len(frames), LINEAR, np.int32)
@@ -43,7 +48,6 @@ def write_curves(owner: bpy.types.ID, name: str, frames: np.ndarray, curves: Ite
         fcurve.keyframe_points.foreach_set("co", points.ravel())
         fcurve.keyframe_points.foreach_set("interpolation", linear)
         fcurve.update()
-    return action
 
 
 def assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:

@@ -15,6 +15,7 @@ from spark_backend.protocol.timeline import Rate, frame_numbers, frame_range, ne
 from .action import Curve, write_curves
 from .armature import bone_motions, build_armature
 from .camera import add_background, animate_camera, build_camera, fit_render_size
+from .captured import note_timing
 from .lighting import add_lights, add_world
 from .materials import build_materials
 from .mesh import add_shape_keys, add_vertex_groups, build_mesh, widen_sliders
@@ -67,9 +68,9 @@ def bake_take(head: HeadObjects, avatar: Avatar, take: Take, name: str, *, rate:
     known = [name for name in take.names if name in head.mesh.data.shape_keys.key_blocks]
     weights = take.weights[:, [take.names.index(name) for name in known]]
     widen_sliders(head.mesh, known, weights)
-    write_curves(head.armature, action, frames, bone_curves(head.armature, avatar, take))["spark_avatar"] = (
-        head.armature.name
-    )
+    baked = write_curves(head.armature, action, frames, bone_curves(head.armature, avatar, take))
+    baked["spark_avatar"] = head.armature.name
+    note_timing(baked, rate, start)
     keys = [
         Curve(f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', 0, values, key_group(name))
         for name, values in zip(known, weights.T, strict=True)

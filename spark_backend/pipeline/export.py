@@ -1,8 +1,9 @@
 """Takes and avatars as files for other programs, each whole or not at all."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ from ..protocol.take import Take, load_take
 from .blender_child import run_blender_script
 from .blender_env import find_blender
 from .livelink import livelink_csv
+from .mesh_files import write_obj, write_ply
 
-BLENDER_FORMATS = (".fbx", ".abc", ".usdc", ".glb", ".obj", ".blend")
-FORMATS = (*BLENDER_FORMATS, ".csv", ".npz")
+BLENDER_FORMATS = (".fbx", ".abc", ".usdc", ".glb", ".blend")
+MESH_WRITERS = {".obj": write_obj, ".ply": write_ply}
+FORMATS = (*BLENDER_FORMATS, *MESH_WRITERS, ".csv", ".npz")
 NEEDS_TAKE = (".abc", ".csv", ".npz")
+WITHOUT_MAPS = (".abc", ".csv", ".npz")
 RUNNER = Path(spark_backend.__file__).parents[1] / "spark_blender" / "scene" / "runner.py"
 
 
@@ -31,11 +35,12 @@ def export_take(
     output: Path,
     *,
     video: Path | None = None,
+    maps: Mapping[str, Path] | None = None,
     blender: Path | None = None,
     report: Report,
 ) -> Path:
     """Writes one file, see `export_many`."""
-    return export_many(avatar_folder, take_path, [output], video=video, blender=blender, report=report)[0]
+    return export_many(avatar_folder, take_path, [output], video=video, maps=maps, blender=blender, report=report)[0]
 
 
 def export_many(
@@ -44,16 +49,19 @@ def export_many(
     outputs: Sequence[Path],
     *,
     video: Path | None = None,
+    maps: Mapping[str, Path] | None = None,
     blender: Path | None = None,
     report: Report,
 ) -> list[Path]:
     """Writes all outputs, their endings choosing the formats, with one start of Blender for those that need it.
 
-    Without a take the head at rest is written. `video` becomes the background and the sound of a `.blend`.
+    Without a take the head at rest is written. `video` becomes the background and the sound of a `.blend`. `maps`, by
+    kind, take the place of all of the avatar's own.
     """
     outputs = [Path(output).absolute() for output in outputs]
     check_outputs(outputs, take_path)
     avatar = load_avatar(avatar_folder)
+    avatar = avatar if maps is None else replace(avatar, maps=maps)
     take = load_take(take_path) if take_path is not None else None
     for_blender = tuple(sorted((o for o in outputs if o.suffix.lower() in BLENDER_FORMATS), key=format_order))
     program = find_blender(blender) if for_blender else None
@@ -62,6 +70,8 @@ def export_many(
             write_text(output, livelink_csv(take))
         elif output.suffix.lower() == ".npz":
             write_geometry(output, avatar, take)
+        elif output.suffix.lower() in MESH_WRITERS:
+            write_mesh(output, avatar, avatar_name(avatar_folder))
     if program is not None:
         request = {
             "avatar": str(avatar_folder.absolute()),
@@ -69,6 +79,7 @@ def export_many(
             "take": str(take_path.absolute()) if take_path is not None else None,
             "take_name": take_path.stem if take_path is not None else "",
             "video": str(video.absolute()) if video is not None else None,
+            "only_maps": None if maps is None else {kind: str(path.absolute()) for kind, path in maps.items()},
         }
         with temporary_neighbours(for_blender) as places:
             answer = run_blender_script(program, RUNNER, request, list(places.values()), report)
@@ -104,6 +115,13 @@ def avatar_name(folder: Path) -> str:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def write_mesh(path: Path, avatar: Avatar, name: str) -> None:
+    """The head at rest, with its maps and material file beside it."""
+    with temporary_neighbours([path]) as places, filesystem_errors(path):
+        MESH_WRITERS[path.suffix.lower()](places[path], avatar, name)
+        move_into_place(places[path], path)
 
 
 def write_geometry(path: Path, avatar: Avatar, take: Take) -> None:

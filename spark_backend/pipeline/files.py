@@ -1,17 +1,23 @@
 """`spark export`: finds the take and the video that belong to a file, and has it written."""
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Report, Warning
 from ..protocol.project import Project, load_clip, open_project
 from ..protocol.storage import write_atomic
 from ..protocol.take import load_take
-from .export import export_take
+from ..render.shading import Light
+from ..render.surface import studio_light
+from .export import WITHOUT_MAPS, export_take
+from .lit import write_lit_map
 from .options import ExportOptions
+from .relight import clip_light
 
 
 def export(options: ExportOptions, report: Report) -> Mapping[str, Any]:
@@ -21,14 +27,40 @@ def export(options: ExportOptions, report: Report) -> Mapping[str, Any]:
     is_npz = options.output.suffix.lower() == ".npz"
     if options.geometry and not is_npz:
         raise SparkError(f"{options.output.name}: --geometry goes with a file that ends in .npz")
+    if options.map is not None and options.output.suffix.lower() in WITHOUT_MAPS:
+        raise SparkError(f"{options.output.name}: holds no maps; leave --map out or choose another kind of file")
     if is_npz and not options.geometry and take is not None:
         copy_take(take, options.output)
         return {"export": str(options.output)}
     video = None if take is None else source_video(project, take, report)
-    written = export_take(
-        project.avatar_folder, take, options.output, video=video, blender=options.blender, report=report
-    )
+    folder, common = project.avatar_folder, {"video": video, "blender": options.blender, "report": report}
+    with tempfile.TemporaryDirectory(prefix="spark-") as scratch:
+        maps = None if options.map is None else {options.map: one_map(folder, options.map, take, video, Path(scratch))}
+        written = export_take(folder, take, options.output, maps=maps, **common)
     return {"export": str(written)}
+
+
+def one_map(avatar_folder: Path, kind: str, take: Path | None, video: Path | None, scratch: Path) -> Path:
+    """The picture of one map; `lit` is baked into `scratch`."""
+    avatar = load_avatar(avatar_folder)
+    needed = "albedo" if kind == "lit" else kind
+    if needed not in avatar.maps:
+        known = f"choose one of {', '.join(avatar.maps)}" if avatar.maps else "leave --map out"
+        raise SparkError(f"{avatar_folder}: the avatar has no {needed} map; {known}")
+    if kind != "lit":
+        return avatar.maps[kind]
+    write_lit_map(scratch / "lit.png", avatar, light_for(avatar, take, video))
+    return scratch / "lit.png"
+
+
+def light_for(avatar: Avatar, take: Path | None, video: Path | None) -> Light:
+    """The light of the take's clip, that of the studio without a take."""
+    if take is None:
+        return studio_light()
+    light = None if video is None else clip_light(avatar, load_take(take), video)
+    if light is None:
+        raise SparkError(f"{take.stem}: the light of its clip cannot be seen; leave the take out for studio light")
+    return light
 
 
 def find_take(project: Project, name: str) -> Path:

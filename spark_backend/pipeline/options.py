@@ -13,6 +13,7 @@ from ..protocol.errors import SparkError
 
 Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "optimise"]
+MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 HeadName = Literal["anny"]
 BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
 FaceNumber = Annotated[int | None, arg(metavar="N")]
@@ -89,11 +90,14 @@ class ExportOptions:
     project: ProjectFolder
     """Project folder with a fitted avatar."""
     output: Output
-    """File to write: .blend .fbx .abc .usdc .glb .obj .csv .npz"""
+    """File to write: .blend .fbx .abc .usdc .glb .obj .ply .csv .npz"""
     take: Annotated[Positional[str | None], arg(metavar="[TAKE]")] = None
     """Name of a take, or the path of one; the head alone when left out."""
     geometry: bool = False
     """With .npz: the evaluated mesh of every frame instead of the curves."""
+    map: MapName | None = None
+    """The only map to write; all that the avatar has when left out. `lit` is the albedo with light baked in: that of
+    the take's clip, or of the studio without a take."""
     blender: BlenderPath = None
     """Blender, or a Python that has bpy; found by itself when left out (see `spark doctor`)."""
 

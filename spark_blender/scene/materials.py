@@ -1,12 +1,19 @@
 """Principled materials of skin, eyes, teeth, tongue and lashes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
 
 from spark_backend.protocol.avatar import Avatar
+
+SOCKETS = {
+    "albedo": "Base Color",
+    "lit": "Emission Color",
+    "roughness": "Roughness",
+    "specular": "Specular IOR Level",
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,25 @@ LOOKS = {
 }
 
 
+# shows its map as it is: the light is in it
+LIT = Look((0.0, 0.0, 0.0), {"Roughness": 1.0, "Specular IOR Level": 0.0, "Emission Strength": 1.0}, ("lit",))
+
+
 def build_materials(avatar: Avatar, name: str) -> list[bpy.types.Material]:
     """One material per `avatar.material_names`; an unknown one looks like skin."""
     images = {kind: load_map(name, kind, path) for kind, path in avatar.maps.items()}
-    return [build_material(f"{name} {kind}", LOOKS.get(kind, LOOKS["skin"]), images) for kind in avatar.material_names]
+    looks = {kind: LOOKS.get(kind, LOOKS["skin"]) for kind in avatar.material_names}
+    if "lit" in images:
+        looks = {kind: replace(LIT, see_through=look.see_through) for kind, look in looks.items()}
+    return [build_material(f"{name} {kind}", look, images) for kind, look in looks.items()]
 
 
 def load_map(name: str, kind: str, path: Path) -> bpy.types.Image:
-    """A map as an image, as it is on disk now; everything but the albedo holds numbers, not colours."""
+    """A map as an image, as it is on disk now; all but albedo and lit hold numbers, not colours."""
     image = bpy.data.images.load(str(path), check_existing=True)
     image.reload()  # an earlier fit of the same avatar may be in memory
     image.name = f"{name}_{kind}{path.suffix}"
-    if kind != "albedo":
+    if kind not in ("albedo", "lit"):
         image.colorspace_settings.name = "Non-Color"
     return image
 
@@ -73,7 +87,7 @@ def build_material(name: str, look: Look, images: Mapping[str, bpy.types.Image])
         shader.inputs[socket].default_value = value
     for row, kind in enumerate(kind for kind in look.maps if kind in images):
         texture = connect_map(material.node_tree, shader, kind, images[kind], row)
-        if look.see_through and kind == "albedo" and images[kind].depth == 32:
+        if look.see_through and kind in ("albedo", "lit") and images[kind].depth == 32:
             material.node_tree.links.new(texture.outputs["Alpha"], shader.inputs["Alpha"])
     return material
 
@@ -83,7 +97,7 @@ def connect_map(tree: bpy.types.NodeTree, shader: bpy.types.Node, kind: str, ima
     texture = tree.nodes.new("ShaderNodeTexImage")
     texture.image, texture.label = image, kind.capitalize()
     texture.location = (-560, 300 - 290 * row)
-    socket = {"albedo": "Base Color", "roughness": "Roughness", "specular": "Specular IOR Level"}.get(kind)
+    socket = SOCKETS.get(kind)
     if socket is not None:
         tree.links.new(texture.outputs["Color"], shader.inputs[socket])
         return texture

@@ -52,7 +52,8 @@ def export(request: dict[str, Any]) -> dict[str, Any]:
 
     start = time.perf_counter()
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    avatar = with_own_maps(load_avatar(Path(request["avatar"])), request["name"], Path(request["maps"]))
+    avatar = chosen_maps(load_avatar(Path(request["avatar"])), request.get("only_maps"))
+    avatar = with_own_maps(avatar, request["name"], Path(request["maps"]))
     take = load_take(Path(request["take"])) if request.get("take") else None
     video = Path(request["video"]) if request.get("video") else None
     scene = build_scene(avatar, take, name=request["name"], take_name=request["take_name"], video=video)
@@ -64,6 +65,13 @@ def export(request: dict[str, Any]) -> dict[str, Any]:
         sys.stdout.write(f"exported {output}\n")
         sys.stdout.flush()
     return {"warnings": list(scene.warnings), "blender": bpy.app.version_string, "seconds": seconds}
+
+
+def chosen_maps(avatar: Any, only: dict[str, str] | None) -> Any:
+    """The avatar with the maps that the request names, by kind, in place of its own; None keeps those."""
+    from dataclasses import replace
+
+    return avatar if only is None else replace(avatar, maps={kind: Path(path) for kind, path in only.items()})
 
 
 def with_own_maps(avatar: Any, name: str, folder: Path) -> Any:

@@ -1,6 +1,7 @@
 """Builds the add-on: `python build_addon.py` writes dist/spark_blender-VERSION.zip, which Blender installs from disk.
 
-The zip holds the files of spark_blender/, the manifest, the licences and, in wheels/, the backend's pure-Python wheel.
+The zip holds the files of spark_blender/, the manifest, the licences, the versions that were tested together and, in
+wheels/, the backend's pure-Python wheel.
 The same sources give the same bytes. Needs pip; with `setuptools` 77 or later installed it needs no network.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent
 SOURCES = ("spark_backend", "spark_blender", "LICENSES")
-FILES = ("pyproject.toml", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "README.md", "LICENSE", "constraints.txt")
 NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "*.orig", "*~")
 EPOCH = 315532800
 """1980-01-01, the oldest time a zip can hold; every file gets it, so that equal sources give equal bytes."""
@@ -83,7 +84,8 @@ def collect(staged: Path, wheel: Path, manifest_text: str) -> dict[str, bytes]:
     addon = staged / "spark_blender"
     content = {path.relative_to(addon).as_posix(): path.read_bytes() for path in files_below(addon)}
     content |= {path.relative_to(staged).as_posix(): path.read_bytes() for path in files_below(staged / "LICENSES")}
-    content["LICENSE"] = (staged / "LICENSE").read_bytes()
+    for name in ("LICENSE", "constraints.txt"):
+        content[name] = (staged / name).read_bytes()
     content["blender_manifest.toml"] = manifest_text.encode()
     content[f"wheels/{wheel.name}"] = wheel.read_bytes()
     return content

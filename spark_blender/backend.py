@@ -13,6 +13,7 @@ from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.launch import environment_python
 
 from .session import Backend
+from .setup.state import read_state
 
 VARIABLE = "SPARK_BACKEND"
 """Environment variable with the path of a backend environment."""
@@ -47,7 +48,7 @@ def find_backend(chosen: str) -> Backend:
     """The environment that the user has chosen, or the first likely one that has a Python."""
     if chosen:
         try:
-            return Backend(environment_python(Path(chosen)), "unchecked", "Not checked yet")
+            return known_backend(environment_python(Path(chosen)), "Not checked yet")
         except SparkError as error:
             return Backend(None, "broken", str(error))
     for folder in likely_environments():
@@ -55,8 +56,16 @@ def find_backend(chosen: str) -> Backend:
             python = environment_python(folder)
         except SparkError:
             continue
-        return Backend(python, "unchecked", f"Found in {python.parent.parent}")
-    return Backend(None, "missing", "No backend found; choose its environment")
+        return known_backend(python, f"Found in {python.parent.parent}")
+    return Backend(None, "missing", "No backend found; set it up or choose its environment")
+
+
+def known_backend(python: Path, message: str) -> Backend:
+    """What is known of an environment that has a Python: usable as far as can be told, or half set up."""
+    state = read_state(python.parent.parent)
+    if state is not None and not state.finished:
+        return Backend(None, "missing", "The backend is set up in part; press Set Up Backend to go on")
+    return Backend(python, "unchecked", message)
 
 
 def describe_check(result: Mapping[str, Any]) -> tuple[str, str]:

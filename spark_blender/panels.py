@@ -1,29 +1,17 @@
-"""The tab SPARK in the 3D viewport's sidebar. Drawing reads what is known already: no files, no processes."""
+"""The tab SPARK in the 3D viewport's sidebar."""
 
-import textwrap
 import time
 
 import bpy
 
 from . import runtime
+from .drawing import alert, draw_set_up, paragraph
 from .preferences import preferences_of
 from .properties import BACKEND_FORMATS, SPARK_PG_clip, SPARK_PG_settings, settings_of
-from .session import CHECK, WORK, JobState, seconds_left
+from .session import CHECK, SET_UP, WORK, JobState, seconds_left
 
 BACKEND_ICONS = {"missing": "QUESTION", "unchecked": "QUESTION", "checking": "SORTTIME", "ready": "CHECKMARK"}
 TITLES = {"capture": "Capture", "export": "Export", "doctor": "Check"}
-LETTER_WIDTH = 6.4
-"""Mean width in pixels of a letter of Blender's interface at a scale of 1."""
-
-
-def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Text over as many lines as the sidebar's width needs: labels do not wrap."""
-    scale = context.preferences.system.ui_scale
-    width = context.region.width / scale - (70 if icon != "NONE" else 45)
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for index, line in enumerate(textwrap.wrap(text, max(16, int(width / LETTER_WIDTH)))):
-        column.label(text=line, icon=icon if index == 0 else ("BLANK1" if icon != "NONE" else "NONE"))
 
 
 def duration(seconds: float) -> str:
@@ -52,6 +40,8 @@ class SPARK_PT_backend(SparkPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(preferences_of(context), "backend", text="", placeholder="Environment")
         row.operator("spark.check_backend", icon="FILE_REFRESH", text="")
+        if backend.status == "missing" or runtime.session().is_busy(SET_UP):
+            draw_set_up(layout, context)
         if backend.status == "broken":
             alert(layout, context, backend.message, CHECK)
             return
@@ -156,20 +146,6 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobS
             paragraph(layout, context, state.message, "ERROR")
     for warning in state.warnings[-5:]:
         paragraph(layout, context, warning, "ERROR")
-
-
-def alert(layout: bpy.types.UILayout, context: bpy.types.Context, message: str, kind: str) -> None:
-    """A fault in one sentence, with the way to the log."""
-    box = layout.box()
-    column = box.column()
-    column.alert = True
-    paragraph(column, context, message, "ERROR")
-    if runtime.session().state(kind) is None:
-        return
-    row = box.row(align=True)
-    row.operator("spark.open_log", icon="TEXT").kind = kind
-    if kind == WORK:
-        row.operator("spark.dismiss", icon="X")
 
 
 class SPARK_UL_takes(bpy.types.UIList):

@@ -1,12 +1,13 @@
-"""The add-on's preferences: which backend does the work, and where projects are made."""
+"""The add-on's preferences: which backend does the work and how it is set up, and where projects are made."""
 
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from . import runtime
 from .backend import find_backend
+from .drawing import draw_set_up, paragraph
 
 
 def look_for_backend(preferences: "SPARK_AP_preferences", context: bpy.types.Context) -> None:
@@ -21,9 +22,30 @@ class SPARK_AP_preferences(bpy.types.AddonPreferences):
 
     backend: StringProperty(
         name="Environment",
-        description="Folder or Python of the environment in which SPARK's backend is installed; empty: look for one",
+        description=(
+            "Folder or Python of the environment in which SPARK's backend is, or is to be set up; "
+            "empty: look for one, and set it up in SPARK's data folder"
+        ),
         subtype="FILE_PATH",
         update=look_for_backend,
+    )
+    python: StringProperty(
+        name="Python",
+        description="Python, 3.11 or later, from which the environment is made; empty: the one inside Blender",
+        subtype="FILE_PATH",
+    )
+    device: EnumProperty(
+        name="Device",
+        description="What the backend shall compute on",
+        items=(
+            ("auto", "Best There Is", "The NVIDIA card when its driver serves it, else the processor"),
+            ("cpu", "Processor", "A smaller download, without CUDA"),
+        ),
+    )
+    wheels: StringProperty(
+        name="Wheels",
+        description="Folder with downloaded packages to set up from without network; empty: fetch them",
+        subtype="DIR_PATH",
     )
     projects: StringProperty(
         name="Projects",
@@ -37,11 +59,18 @@ class SPARK_AP_preferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        self.layout.use_property_split = True
-        self.layout.prop(self, "backend")
-        self.layout.label(text=runtime.session().backend.message)
-        self.layout.prop(self, "projects")
-        self.layout.prop(self, "keep_running")
+        layout, session = self.layout, runtime.session()
+        layout.use_property_split = True
+        for name in ("backend", "python", "device", "wheels"):
+            layout.prop(self, name)
+        paragraph(layout, context, session.backend.message, "INFO")
+        draw_set_up(layout, context)
+        row = layout.row(align=True)
+        row.operator("spark.check_backend")
+        row.operator("spark.set_up_backend", text="Repair").repair = True
+        row.operator("spark.remove_backend", text="Remove")
+        layout.prop(self, "projects")
+        layout.prop(self, "keep_running")
 
 
 CLASSES = (SPARK_AP_preferences,)

@@ -13,13 +13,16 @@ from spark_backend.protocol.launch import running_jobs
 from spark_backend.protocol.project import open_project
 
 from . import result, runtime
-from .backend import describe_check, describe_failure
+from .backend import describe_check, describe_failure, find_backend
+from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CHECK, WORK, JobState
+from .session import CHECK, SET_UP, WORK, Backend, JobState
 from .viewport import show_head
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
+SHOWN_IN = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
+"""The region of an editor that shows what the session knows."""
 JOBS_FOLDER = "jobs"
 """Inside a project: one folder for each job."""
 
@@ -53,6 +56,8 @@ def finish(kind: str, state: JobState) -> None:
     """Acts on a job's end."""
     if kind == CHECK:
         note_check(state)
+    elif kind == SET_UP:
+        note_set_up(state)
     elif state.status == "done" and state.command == "capture":
         receive_capture(state)
 
@@ -65,6 +70,15 @@ def note_check(state: JobState) -> None:
     else:
         status, message = "broken", describe_failure(session.backend.python, state.message)
     session.set_backend(replace(session.backend, status=status, message=message))
+
+
+def note_set_up(state: JobState) -> None:
+    """What there is after an environment was made or removed, or after neither went well."""
+    session, found = runtime.session(), find_backend(bpy.path.abspath(preferences_of(bpy.context).backend))
+    if state.status == "done" and "environment" in state.result:
+        status, message = describe_check(state.result)
+        found = Backend(Path(state.result["environment"]), status, message)
+    session.set_backend(found)
 
 
 def receive_capture(state: JobState) -> None:
@@ -114,20 +128,20 @@ def take_up_projects() -> None:
 
 
 def redraw() -> None:
-    """Redraws the sidebars when there is something new to show, and every second while a job runs.
+    """Redraws the sidebars and the preferences when there is something new to show, and every second while a job runs.
 
     Twice in a row, because Blender moves the panels below a grown one only with the drawing after.
     """
     global _drawn, _settling
     session = runtime.session()
-    current = (session.revision, int(time.time()) if session.is_busy(WORK) else 0)
+    current = (session.revision, int(time.time()) if session.is_busy(WORK) or session.is_busy(SET_UP) else 0)
     changed = current != _drawn
     if not changed and not _settling:
         return
     _drawn, _settling = current, changed
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
+            shown = SHOWN_IN.get(area.type)
+            for region in area.regions if shown else ():
+                if region.type == shown:
+                    region.tag_redraw()

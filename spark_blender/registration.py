@@ -4,7 +4,7 @@ import bpy
 
 from . import panels, preferences, properties, pump, runtime
 from .backend import find_backend
-from .operators import capture, project, result
+from .operators import capture, project, result, setup
 
 CLASSES = (
     *properties.CLASSES,
@@ -12,6 +12,7 @@ CLASSES = (
     *project.CLASSES,
     *capture.CLASSES,
     *result.CLASSES,
+    *setup.CLASSES,
     *panels.CLASSES,
 )
 

@@ -5,20 +5,20 @@ Blender's timer calls `pump`; so do the tests, because timers do not run without
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Done, Event, Failed, Job, Metric, Preview, Progress, Warning, read_job, write_job
-from spark_backend.protocol.launch import JobProcess, backend_command, lock_is_held
+from spark_backend.protocol.launch import JobProcess, lock_is_held
 
 KEPT_JOBS = 10
 """Folders of earlier jobs that stay beside a new one, for their logs."""
 
-CHECK, WORK = "check", "work"
-"""The two jobs that may run side by side: the look at the backend, and everything else."""
+CHECK, WORK, SET_UP = "check", "work", "set-up"
+"""The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,13 @@ class Session:
         """Whether any process is still to be looked after."""
         return bool(self._processes or self._ending)
 
-    def start(self, kind: str, python: Path, parent: Path, job: Job, keep_running: bool = False) -> None:
-        """Starts a job in a new folder below `parent` with the backend of `python`."""
+    def start(self, kind: str, command: Sequence[str], parent: Path, job: Job, keep_running: bool = False) -> None:
+        """Starts a job in a new folder below `parent` with the program of `command`, see `backend_command`."""
         if self.is_busy(kind):
             raise SparkError(f"A job is running ({self._states[kind].command}); wait for its end or cancel it")
         folder = new_job_folder(parent, job.command)
         write_job(folder, job)
-        process = JobProcess.start(backend_command(python), folder, keep_running=keep_running)
+        process = JobProcess.start(command, folder, keep_running=keep_running)
         self._take_up(kind, process, JobState(job.command, folder, job.options))
 
     def attach(self, kind: str, folder: Path) -> None:

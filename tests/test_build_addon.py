@@ -57,7 +57,16 @@ def test_the_zip_holds_the_addon_and_one_pure_wheel(built: Path) -> None:
     names = set(zipfile.ZipFile(built).namelist())
     wheel = f"wheels/spark_backend-{spark_backend.__version__}-py3-none-any.whl"
     texts = {"LICENSE", "LICENSES/GPL-3.0-or-later.txt", "LICENSES/Apache-2.0.txt"}
-    assert {"__init__.py", "blender_manifest.toml", "scene/scene.py", "panels.py", wheel, *texts} <= names
+    assert {
+        "__init__.py",
+        "blender_manifest.toml",
+        "scene/scene.py",
+        "panels.py",
+        "setup/run.py",
+        "constraints.txt",
+        wheel,
+        *texts,
+    } <= names
     assert [name for name in names if name.startswith("wheels/")] == [wheel]
     assert not [name for name in names if "old" in name or "__pycache__" in name]
 
@@ -76,7 +85,7 @@ def test_the_manifest_tells_the_backends_version(built: Path) -> None:
     assert manifest["wheels"] == [f"./wheels/spark_backend-{spark_backend.__version__}-py3-none-any.whl"]
     assert manifest["id"].isidentifier()
     assert "Blender" not in manifest["name"]
-    assert "network" not in manifest["permissions"]
+    assert set(manifest["permissions"]) == {"files", "network"}
 
 
 def test_the_same_sources_give_the_same_bytes(script: ModuleType, checkout: Path, built: Path, tmp_path: Path) -> None:

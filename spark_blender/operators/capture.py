@@ -7,6 +7,7 @@ from bpy.props import StringProperty
 
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Job
+from spark_backend.protocol.launch import backend_command
 
 from .. import runtime
 from ..backend import find_backend, job_parent
@@ -35,7 +36,7 @@ class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
             raise SparkError(session.backend.message)
         try:
             options = {"blender": bpy.app.binary_path or None}  # for its headless exports, this Blender will do
-            session.start(CHECK, session.backend.python, job_parent(), Job("doctor", options))
+            session.start(CHECK, backend_command(session.backend.python), job_parent(), Job("doctor", options))
         except SparkError as error:
             session.set_backend(replace(session.backend, status="broken", message=str(error)))
             raise
@@ -74,7 +75,7 @@ def start_work(context: bpy.types.Context, job: Job) -> None:
     if session.backend.python is None:
         raise SparkError("No backend found; choose its environment first")
     parent = required_project(settings_of(context.scene)).folder / JOBS_FOLDER
-    session.start(WORK, session.backend.python, parent, job, preferences_of(context).keep_running)
+    session.start(WORK, backend_command(session.backend.python), parent, job, preferences_of(context).keep_running)
 
 
 class SPARK_OT_cancel(bpy.types.Operator):

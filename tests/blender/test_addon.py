@@ -78,7 +78,7 @@ def test_installs_from_the_zip_within_the_rules(seen) -> None:
     assert str(Path("extensions", ".local")) in install["protocol"]
     assert not install["torch"]
     assert not install["own_copy"]
-    assert ["No backend found; choose its environment" in line for line in install["panels"][0]][-1]
+    assert ["No backend found; set it up or choose its environment" in line for line in install["panels"][0]][-1]
 
 
 def test_leaves_nothing_behind_and_comes_back(seen) -> None:

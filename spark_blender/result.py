@@ -12,6 +12,7 @@ from spark_backend.protocol.project import Project
 from spark_backend.protocol.take import Take, load_take
 from spark_backend.protocol.timeline import Rate, frame_range, nearest_rate
 
+from .adjust_properties import prepare_bake, start_anew
 from .scene.exports import export_head
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar
 
@@ -54,14 +55,17 @@ def bake(project: Project, name: str, placement: Placement) -> tuple[str, ...]:
     avatar = load_avatar(project.avatar_folder)
     head = find_head(project.folder) or import_head(project)
     scene = bpy.context.scene
+    prepare_bake(head)
     if not placement.match_scene:
         rate = Rate(scene.render.fps, scene.render.fps_base)
         bake_take(head, avatar, take, name, rate=rate, start=placement.start)
+        start_anew(head)
         return ()
     rate = nearest_rate(take.pts)
     scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
     scene.frame_start, scene.frame_end = frame_range(take.pts, rate, placement.start)
     bake_take(head, avatar, take, name, rate=rate, start=placement.start)
+    start_anew(head)
     remove_plate(scene, name)
     camera = add_take_camera(scene, avatar, take, name, rate, placement.start)
     camera[TAKE_KEY] = name

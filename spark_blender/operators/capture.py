@@ -15,7 +15,7 @@ from ..preferences import preferences_of
 from ..project import required_project
 from ..properties import settings_of
 from ..pump import JOBS_FOLDER
-from ..session import CHECK, WORK
+from ..session import CHECK, SET_UP, WORK
 from .base import SentenceOnError, has_project, is_free
 
 
@@ -27,7 +27,7 @@ class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return not runtime.session().is_busy(CHECK)
+        return not runtime.session().is_busy(CHECK) and not runtime.session().is_busy(SET_UP)
 
     def work(self, context: bpy.types.Context) -> None:
         session = runtime.session()
@@ -52,7 +52,7 @@ class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if runtime.session().backend.python is None:
-            cls.poll_message_set("Choose the backend's environment first")
+            cls.poll_message_set("Set up the backend or choose its environment first")
             return False
         if not has_project(cls, context) or not is_free(cls):
             return False
@@ -73,7 +73,9 @@ def start_work(context: bpy.types.Context, job: Job) -> None:
     """Starts a job for the open project."""
     session = runtime.session()
     if session.backend.python is None:
-        raise SparkError("No backend found; choose its environment first")
+        raise SparkError("No backend found; set it up or choose its environment first")
+    if session.is_busy(SET_UP):
+        raise SparkError("The backend is being set up; wait for its end or cancel that")
     parent = required_project(settings_of(context.scene)).folder / JOBS_FOLDER
     session.start(WORK, backend_command(session.backend.python), parent, job, preferences_of(context).keep_running)
 

@@ -35,7 +35,7 @@ class PythonState:
     """Which of venv, ensurepip and pip it has."""
 
 
-def ask(words: tuple[str, ...], seconds: float = 30.0) -> str:
+def ask(words: tuple[str, ...], seconds: float = 120.0) -> str:
     """What a short program prints; empty when it is not there, fails or does not end."""
     try:
         done = subprocess.run(

@@ -44,13 +44,13 @@ FAULTS = (
         "{what} is damaged; replace it, or choose another folder of wheels, and press Set Up Backend again",
     ),
     (
-        r"No matching distribution found for (?P<name>[^\s;]+)",
-        "{what} is not to be had for this Python and computer; {where}",
-    ),
-    (
         r"NewConnectionError|ProxyError|getaddrinfo failed|Name or service not known"
         r"|Temporary failure in name resolution|Failed to establish a new connection|Network is unreachable",
         f"No connection to the server; see to the network and {AGAIN}",
+    ),
+    (
+        r"No matching distribution found for (?P<name>[^\s;]+)",
+        "{what} is not to be had for this Python and computer; {where}",
     ),
     (
         r"ResolutionImpossible|conflicting dependencies",
@@ -99,6 +99,8 @@ def advance(state: Fetching, line: str) -> Fetching:
     if found := re.match(r"Collecting ([\w.-]+)", line):
         done = state.before + state.size
         return replace(state, before=done, size=0.0, arrived=0.0, stage=f"Looking for {found[1]}")
+    if found := re.match(r"Processing .*?([^\\/]+?)-\d[^\\/]*$", line):
+        return replace(state, stage=f"Reading {found[1]}")
     if found := re.match(r"Installing collected packages: (.*)", line):
         return replace(state, unpacking=True, stage=f"Unpacking {len(found[1].split(','))} packages")
     return state

@@ -15,15 +15,18 @@ def reduce_keys(times: np.ndarray, values: np.ndarray, tolerance: float) -> np.n
         return np.arange(count)
     kept = np.zeros(count, bool)
     kept[[0, -1]] = True
+    unsure = np.arange(count)
     while True:
         knots = np.flatnonzero(kept)
-        lines = np.stack([np.interp(times, times[knots], column[knots]) for column in values.T], axis=1)
-        error = np.linalg.norm(values - lines, axis=1)
-        worst = np.maximum.reduceat(error, knots[:-1])
-        segment = np.cumsum(kept) - 1
-        segment[-1] -= 1
-        (candidates,) = np.nonzero((error == worst[segment]) & (error > tolerance) & ~kept)
-        if len(candidates) == 0:
+        lines = [np.interp(times[unsure], times[knots], column[knots]) for column in values.T]
+        error = np.linalg.norm(values[unsure] - np.stack(lines, axis=1), axis=1)
+        segment = np.searchsorted(knots, unsure, side="right")
+        _, first, sizes = np.unique(segment, return_index=True, return_counts=True)
+        worst = np.repeat(np.maximum.reduceat(error, first), sizes)
+        wrong = worst > tolerance
+        if not wrong.any():
             return knots
+        (candidates,) = np.nonzero(wrong & (error == worst))
         _, first = np.unique(segment[candidates], return_index=True)
-        kept[candidates[first]] = True
+        kept[unsure[candidates[first]]] = True
+        unsure = unsure[wrong]  # a line that is near enough stays as it is

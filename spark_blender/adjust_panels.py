@@ -123,10 +123,10 @@ class SPARK_UL_mapping(bpy.types.UIList):
     def draw_item(
         self, context, layout, data, item: SPARK_PG_mapping_row, icon, active_data, active_property, index
     ) -> None:
-        row = layout.row(align=True)
-        row.prop(item, "source", text="", emboss=False)
-        row.label(icon="FORWARD")
-        row.prop(item, "target", text="", emboss=False)
+        row = layout.split(factor=0.76, align=True)
+        names = row.row(align=True)
+        names.prop(item, "source", text="", emboss=False)
+        names.prop(item, "target", text="", emboss=False)
         row.prop(item, "factor", text="")
 
 

@@ -33,6 +33,12 @@ def play_anew(settings: "SPARK_PG_adjust | SPARK_PG_adjusted_key", context: bpy.
                     action.spark_adjust.fault = str(error)
 
 
+def play_trimmed(settings: "SPARK_PG_adjust", context: bpy.types.Context) -> None:
+    """The range of the trim was changed, which shows only while the trim is on."""
+    if settings.use_trim:
+        play_anew(settings, context)
+
+
 def strength(name: str, description: str) -> FloatProperty:
     """A slider from nothing over as captured to double."""
     options = {"default": 1.0, "min": 0.0, "max": 5.0, "soft_max": 2.0, "step": 5, "subtype": "FACTOR"}
@@ -73,8 +79,8 @@ class SPARK_PG_adjust(bpy.types.PropertyGroup):
     has_rest: BoolProperty()
     rest_jaw: FloatVectorProperty(size=4, default=(1.0, 0.0, 0.0, 0.0))
     use_trim: BoolProperty(name="Trim", description="Play a part of the take only", update=play_anew)
-    first: IntProperty(name="First Frame", description="Where the part begins", default=1, update=play_anew)
-    last: IntProperty(name="Last Frame", description="Where the part ends", default=250, update=play_anew)
+    first: IntProperty(name="First Frame", description="Where the part begins", default=1, update=play_trimmed)
+    last: IntProperty(name="Last Frame", description="Where the part ends", default=250, update=play_trimmed)
     loop: FloatProperty(
         name="Loop Blend",
         description="Seconds before the end in which the face returns to its first pose; 0 makes no loop",
@@ -157,13 +163,14 @@ def prepare_bake(head: HeadObjects) -> None:
 
 
 def start_anew(head: HeadObjects) -> None:
-    """After a bake: what was just baked is what adjustments start from, and the list of shape keys is filled."""
+    """After a bake: what was just baked is what adjustments start from; the lists and ranges become the take's."""
     action = action_of(head.armature)
     hand_back(head.armature, action)
     forget_captured(action)
     forget_captured(action_of(head.mesh.data.shape_keys))
     reset(action)
     list_keys(head)
+    action.spark_adjust.first, action.spark_adjust.last = (round(frame) for frame in action.frame_range)
 
 
 def head_in(context: bpy.types.Context) -> HeadObjects | None:

@@ -30,7 +30,7 @@ class Canvas:
     def _part(self, **_):
         return Canvas(self.lines)
 
-    row = column = box = _part
+    row = column = box = split = _part
 
     def _check(self, function, **options):
         assert set(options) <= set(self.FUNCTIONS[function].parameters.keys()), (function, options)
@@ -121,6 +121,7 @@ def use(request: dict) -> dict:
     start_anew(head)
     action = head.armature.animation_data.action
     settings = action.spark_adjust
+    seen["range"] = [settings.first, settings.last]
     seen["panels"] = {panel: drawn(panel) for panel in PANELS}
     start = time.perf_counter()
     for _ in range(20):

@@ -62,6 +62,7 @@ def test_a_loop_keeps_its_seconds_when_the_rate_changes(seen):
 def test_baking_again_starts_anew(seen):
     assert seen["object"] == "OBJECT"
     assert seen["baked_again"] == [None, "XYZ", [], 52]
+    assert seen["range"] == [1, 24]
     assert seen["again"] == pytest.approx(JAW, abs=1e-6)
 
 

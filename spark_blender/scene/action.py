@@ -42,7 +42,8 @@ def fill_curves(channels: bpy.types.bpy_struct, frames: np.ndarray, curves: Iter
         points[:, 1] = curve.values
         fcurve = channels.fcurves.find(curve.path, index=curve.index)
         fcurve = fcurve or channels.fcurves.new(curve.path, index=curve.index)
-        fcurve.group = channels.groups.get(curve.group) or channels.groups.new(curve.group)
+        if fcurve.group is None or fcurve.group.name != curve.group:  # Blender complains of one that is set already
+            fcurve.group = channels.groups.get(curve.group) or channels.groups.new(curve.group)
         fcurve.keyframe_points.clear()
         fcurve.keyframe_points.add(len(frames))
         fcurve.keyframe_points.foreach_set("co", points.ravel())

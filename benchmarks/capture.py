@@ -1,6 +1,7 @@
 """Captures clips, each as a person of its own, and prints how well each take fits, how still it is, how long it took.
 
-    python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--keep FOLDER] [--scorer SCRIPT]
+    python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--tracker generic|optimise]
+                                 [--keep FOLDER] [--scorer SCRIPT]
 
 `error` is the landmark error in % of the distance between the pupils; `scores` is the same of the baseline, MediaPipe's
 own expression scores played on the average head with a rigid pose of each frame, and `ratio` the one over the other;
@@ -62,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--preset", default="draft")
+    parser.add_argument("--tracker", default="generic")
     parser.add_argument("--keep", type=Path, help="leave the projects there")
     parser.add_argument("--scorer", type=Path)
     options = parser.parse_args()
@@ -70,27 +72,28 @@ def main() -> None:
         for video in options.videos:
             folder = (options.keep or Path(scratch)) / f"{video.stem}.spark"
             try:
-                print(line(video, capture(video, folder, options.preset, options.scorer)), flush=True)
+                print(line(video, capture(video, folder, options)), flush=True)
             except SparkError as error:
                 print(f"{video.name:32} {error}", flush=True)
 
 
-def capture(video: Path, folder: Path, preset: str, scorer: Path | None) -> Row:
+def capture(video: Path, folder: Path, options: argparse.Namespace) -> Row:
     """Ingests, fits, tracks and measures one clip."""
     began = time.perf_counter()
     ingest(IngestOptions(folder, (video,)), ignore)
     ingested = time.perf_counter()
-    fit(FitOptions(folder, preset), ignore)
+    fit(FitOptions(folder, options.preset), ignore)
     fitted = time.perf_counter()
     project = open_project(folder)
     clip = project.clips[-1]
-    track(TrackOptions(folder, clip), ignore)
+    track(TrackOptions(folder, clip, options.tracker), ignore)
     tracked = time.perf_counter()
     take, (info, frames) = load_take(project.take_path(clip)), load_clip(project.clip_folder(clip))
     figures = clip_figures(load_avatar(project.avatar_folder), take, frames)
     plain = play_scores(info, frames)
     truth = video.with_suffix(".npz")
-    score = run_scorer(scorer, truth, folder, clip) if scorer is not None and truth.exists() else None
+    scorer = options.scorer if truth.exists() else None
+    score = None if scorer is None else run_scorer(scorer, truth, folder, clip)
     return Row(figures, plain, ingested - began, fitted - ingested, tracked - fitted, score)
 
 

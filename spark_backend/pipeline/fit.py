@@ -15,8 +15,9 @@ from ..protocol.job import Metric, Progress, Report
 from ..protocol.project import Project, load_clip, open_project
 from ..protocol.storage import filesystem_errors
 from ..solve.options import SolveOptions
-from ..solve.person import fit_person, track_clip
+from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
+from ..solve.tracking import track_clip
 from .measure import clip_figures
 from .options import FitOptions
 from .progress import sections

@@ -64,7 +64,8 @@ class TrackOptions:
     clip: ClipName
     """Name of an ingested clip."""
     tracker: Tracker = "generic"
-    """`optimise` solves all frames of the clip together with the head held; for now `generic` does the same."""
+    """`generic` solves all frames of the clip together from the landmarks, with the head held; `optimise` then aligns
+    them by what the skin looks like: steadier brows and head, three times the time."""
     output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
     """Name of the take; the clip's name when left out."""
 

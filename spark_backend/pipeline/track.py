@@ -9,8 +9,9 @@ from ..protocol.job import Metric, Report
 from ..protocol.project import load_clip, open_project
 from ..protocol.take import save_take
 from ..solve.options import SolveOptions
-from ..solve.person import fit_person, track_clip
+from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
+from ..solve.tracking import track_clip
 from .fit import told
 from .measure import clip_figures
 from .options import TrackOptions
@@ -28,7 +29,9 @@ def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
     focal = avatar.metrics.get("focal", {}).get(options.clip)
     if focal is None:
         focal = fit_person(head, [(info, frames)], FOCAL_FRAMES, solver, avatar=avatar).focal[0]
-    state = track_clip(head, avatar, info, frames, float(focal), solver, told(report, f"Tracking {options.clip}"))
+    tick = told(report, f"Tracking {options.clip}")
+    pictures = options.tracker == "optimise"
+    state = track_clip(head, avatar, info, frames, float(focal), solver, tick, with_pictures=pictures)
     source = {
         "path": info.source,
         "digest": info.digest,

@@ -27,6 +27,10 @@ class DataTerm:
     corner: Float[Tensor, "G G"]
     corner_gradient: Float[Tensor, "G"]
 
+    def __add__(self, other: "DataTerm") -> "DataTerm":
+        """Of two kinds of data about the same frames."""
+        return DataTerm(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
 
 def project_landmarks(state: State, seen: Observations, pose: Pose) -> tuple[Tensor, Tensor]:
     """Points in camera axes (T, L, 3) and pixels from the principal point (T, L, 2)."""

@@ -1,4 +1,4 @@
-"""Who the person is, from keyframes of all clips; and what one clip's frames do, with the person held."""
+"""Who the person is, from keyframes of all clips."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from .landmark_model import landmark_model
 from .options import SolveOptions
 from .solver import Problem, solve
 from .start import initial_state, observations
-from .state import State
 
 Tick = Callable[[float], None]
 
@@ -71,22 +70,3 @@ def fit_person(
     problem = Problem(model, seen, torch.as_tensor(np.log(focal)), True, options)
     state = solve(problem, state, tick)
     return Person(state.identity.numpy(), state.log_focal.exp().numpy())
-
-
-def track_clip(
-    head: HeadModel,
-    avatar: Avatar,
-    info: ClipInfo,
-    frames: Frames,
-    focal: float,
-    options: SolveOptions,
-    tick: Tick = lambda part: None,
-) -> State:
-    """The state of the clip's valid frames, in their order."""
-    rows = np.flatnonzero(frames.valid)
-    model = landmark_model(head, avatar)
-    clip = np.zeros(len(rows), int)
-    landmarks = centred(info, frames)[rows]
-    state, scale = initial_state(model, landmarks, frames.scores[rows], clip, np.array([focal]))
-    seen = observations(landmarks, frames.scores[rows], clip, frames.pts[rows], scale)
-    return solve(Problem(model, seen, torch.log(torch.tensor([focal]).double()), False, options), state, tick)

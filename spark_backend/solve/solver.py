@@ -12,12 +12,11 @@ from .banded import NormalEquations, solve_step
 from .data_term import DataTerm, data_cost, data_term, landmark_precision
 from .landmark_model import LandmarkModel
 from .options import SolveOptions
+from .photometric_term import Appearance, photometric_cost, photometric_term
 from .prior_term import prior_term, shared_prior
-from .state import FRAME_SIZE, GAZES, WEIGHTS, Observations, State
+from .state import FRAME_SIZE, GAZES, WEIGHTS, Observations, State, blocks
 from .time_term import time_term
 
-BLOCK = 48
-"""Frames whose Jacobians are held at a time."""
 SMALLEST_DAMPING, LARGEST_DAMPING = 1e-7, 1e5
 
 
@@ -32,6 +31,8 @@ class Problem:
     shared: bool
     """Whether identity and focal lengths are variables too."""
     options: SolveOptions
+    appearance: Appearance | None = None
+    """What the pictures are compared with; None to solve from the landmarks alone."""
 
     @property
     def gaze_limit(self) -> Float[Tensor, "2 4"]:
@@ -83,31 +84,27 @@ def try_step(
     return state.moved(torch.as_tensor(frame_step), torch.as_tensor(shared_step), problem.gaze_limit)
 
 
-def blocks(count: int) -> list[slice]:
-    """Rows in pieces that fit in memory."""
-    return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
-
-
 def total_cost(problem: Problem, precision: Tensor, state: State) -> float:
     """Data, priors and time."""
     seen, options = problem.seen, problem.options
-    data = sum(
-        data_cost(problem.model, state.select(rows), seen.select(rows), precision[rows], options).sum()
-        for rows in blocks(len(seen.pts))
-    )
+    data = sum(frame_cost(problem, precision[rows], state.select(rows), rows) for rows in blocks(len(seen.pts)))
     total = data + prior_term(state, seen, options)[0].sum() + time_term(state, seen, options).cost
     if problem.shared:
         total = total + shared_prior(state, problem.focal_prior, len(seen.pts), options)[0]
     return float(total)
 
 
+def frame_cost(problem: Problem, precision: Tensor, state: State, rows: slice) -> Tensor:
+    """The cost of `frame_terms`, summed."""
+    seen, look = problem.seen.select(rows), problem.appearance
+    cost = data_cost(problem.model, state, seen, precision, problem.options).sum()
+    return cost if look is None else cost + photometric_cost(look, look.pictures.select(rows), state, seen).sum()
+
+
 def linearise(problem: Problem, precision: Tensor, state: State) -> tuple[NormalEquations, np.ndarray]:
     """The normal equations at a state and which variables (T, D) rest on a bound."""
     seen, options = problem.seen, problem.options
-    parts: list[DataTerm] = [
-        data_term(problem.model, state.select(rows), seen.select(rows), precision[rows], options, problem.shared)
-        for rows in blocks(len(seen.pts))
-    ]
+    parts = [frame_terms(problem, precision[rows], state.select(rows), rows) for rows in blocks(len(seen.pts))]
     _, prior_gradient, prior_hessian = prior_term(state, seen, options)
     time = time_term(state, seen, options)
     gradient = torch.cat([part.gradient for part in parts]) + prior_gradient + time.gradient
@@ -127,6 +124,15 @@ def linearise(problem: Problem, precision: Tensor, state: State) -> tuple[Normal
         corner_gradient.numpy(),
     )
     return equations, bound_variables(problem, state, gradient).numpy()
+
+
+def frame_terms(problem: Problem, precision: Tensor, state: State, rows: slice) -> DataTerm:
+    """Landmarks and, where there is an appearance, pictures of some frames, whose state and precision are given."""
+    seen, look = problem.seen.select(rows), problem.appearance
+    term = data_term(problem.model, state, seen, precision, problem.options, problem.shared)
+    if look is None:
+        return term
+    return term + photometric_term(look, look.pictures.select(rows), state, seen)
 
 
 def bound_variables(problem: Problem, state: State, gradient: Float[Tensor, "T D"]) -> Tensor:

@@ -18,6 +18,13 @@ ROTATION, PLACE, WEIGHTS, GAZES = (
 )
 FRAME_SIZE = 10 + len(FREE)
 """Variables of a frame: a turn, a place, the weights of `FREE`, the gaze."""
+BLOCK = 48
+"""Frames whose Jacobians are held at a time."""
+
+
+def blocks(count: int) -> list[slice]:
+    """Rows in pieces that fit in memory."""
+    return [slice(start, start + BLOCK) for start in range(0, count, BLOCK)]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""Many fixed points of the skin as functions of expression, jaw and gaze: what the picture is compared at.
+
+The same formula as `landmark_model`, in float32 and for thousands of points.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..protocol.avatar import Avatar, Rig
+from ..protocol.names import ARKIT_52, JOINTS
+from .landmark_model import FREE_INDEX, look_channels, look_weights, turn_about
+from .state import State
+
+HIDDEN = ("mouth_interior", "eyes", "ears", "scalp")
+"""Regions in which no point is placed."""
+LEAST_FACING = -0.2
+"""Of a triangle's normal towards the front; what looks away more is never well seen."""
+
+
+@dataclass(frozen=True)
+class SurfacePoints:
+    """`N` points on an avatar's skin, float32, metres."""
+
+    rest: Float[Tensor, "N 3"]
+    """The part that follows the skull."""
+    hung: Float[Tensor, "N 3"]
+    """The part that follows the jaw, less the pivot's share."""
+    expression: Float[Tensor, "52 N 3"]
+    """Of the skull's part."""
+    jaw_expression: Float[Tensor, "52 N 3"]
+    normal: Float[Tensor, "N 3"]
+    """At rest."""
+    rig: Rig
+
+
+@dataclass(frozen=True)
+class JawTurn:
+    """Rotation of the jaw in `T` frames and its derivatives by opening and by sideways angle."""
+
+    turn: Float[Tensor, "T 3 3"]
+    by_open: Float[Tensor, "T 3 3"]
+    by_side: Float[Tensor, "T 3 3"]
+
+
+@dataclass(frozen=True)
+class PosedPoints:
+    """Points of `T` frames."""
+
+    camera: Float[Tensor, "T N 3"]
+    """Camera axes, metres."""
+    hung: Float[Tensor, "T N 3"]
+    """The jaw's part before the jaw turns."""
+    jaw: JawTurn
+
+
+def spread_points(avatar: Avatar, count: int) -> tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N 3"]]:
+    """Triangles and barycentric coordinates of `count` points spread evenly over the front of the face, always the
+    same for the same head."""
+    hidden = np.any([avatar.regions[name] for name in HIDDEN], axis=0)
+    seen = avatar.regions["face"] & ~hidden
+    skin = avatar.face_material == avatar.material_names.index("skin")
+    triangles = np.flatnonzero(seen[avatar.faces].all(1) & skin)
+    a, b, c = avatar.neutral[avatar.faces[triangles]].transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+    area = np.linalg.norm(normal, axis=1)
+    front = -normal[:, 1] > LEAST_FACING * area
+    triangles, area = triangles[front], area[front]
+    generator = np.random.default_rng(0)
+    # Along the surface's area, one point a stretch: more even than independent draws.
+    place = (np.arange(count) + generator.random(count)) / count * area.sum()
+    chosen = np.searchsorted(np.cumsum(area), place).clip(max=len(triangles) - 1)
+    return triangles[chosen], generator.dirichlet(np.ones(3), count)
+
+
+def surface_points(avatar: Avatar, face: np.ndarray, bary: np.ndarray) -> SurfacePoints:
+    """Points on triangles `face` (N,) at `bary` (N, 3) of an avatar."""
+    corners, jaw = avatar.faces[face], JOINTS.index("jaw")
+    share = bary * avatar.skinning[corners, jaw]
+    jaw_share = share.sum(1, keepdims=True)
+
+    def at_points(field: np.ndarray, weight: np.ndarray, pivot: np.ndarray | float = 0.0) -> Tensor:
+        return torch.as_tensor(np.einsum("...nkc,nk->...nc", field[..., corners, :], weight) + pivot).float()
+
+    a, b, c = avatar.neutral[corners].transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+    hinge = jaw_share * avatar.joints[jaw]
+    expressions = avatar.expressions[: len(ARKIT_52)]
+    return SurfacePoints(
+        rest=at_points(avatar.neutral, bary - share, hinge),
+        hung=at_points(avatar.neutral, share, -hinge),
+        expression=at_points(expressions, bary - share),
+        jaw_expression=at_points(expressions, share),
+        normal=torch.as_tensor(normal / np.linalg.norm(normal, axis=1, keepdims=True)).float(),
+        rig=avatar.rig,
+    )
+
+
+def all_weights(rig: Rig, state: State) -> Float[Tensor, "T 52"]:
+    """ARKit's weights of a state, the looks from the gaze; float32."""
+    full = look_weights(rig, state.gaze)
+    full[:, FREE_INDEX] = state.weights
+    return full.float()
+
+
+def jaw_turn(rig: Rig, weights: Float[Tensor, "T 52"]) -> JawTurn:
+    """The jaw's rotation for ARKit's weights."""
+    opening, opening_slope = turn_about(0, rig.jaw_open * weights[:, ARKIT_52.index("jawOpen")])
+    side = weights[:, ARKIT_52.index("jawLeft")] - weights[:, ARKIT_52.index("jawRight")]
+    sideways, sideways_slope = turn_about(2, rig.jaw_side * side)
+    return JawTurn(sideways @ opening, sideways @ opening_slope, sideways_slope @ opening)
+
+
+def pose_points(points: SurfacePoints, state: State) -> PosedPoints:
+    """Where the points are in the frames of a state."""
+    weights = all_weights(points.rig, state)
+    jaw = jaw_turn(points.rig, weights)
+    skull = points.rest + torch.tensordot(weights, points.expression, 1)
+    hung = points.hung + torch.tensordot(weights, points.jaw_expression, 1)
+    local = skull + hung @ jaw.turn.mT
+    camera = local @ state.rotation.float().mT + state.translation.float()[:, None]
+    return PosedPoints(camera, hung, jaw)
+
+
+def motion_along(
+    points: SurfacePoints, posed: PosedPoints, state: State, row: Float[Tensor, "T N 3"]
+) -> Float[Tensor, "T N D"]:
+    """Change of `row . point` (camera axes) by the frame's variables, in the order of `State`: turn, place, weights,
+    gaze."""
+    turned = posed.camera - state.translation.float()[:, None]
+    turn = torch.linalg.cross(turned, row)
+    slide = row[..., :2] * state.place[:, 2].exp().float()[:, None, None]
+    deepen = row @ state.translation.float()[..., None]
+    local = row @ state.rotation.float()
+    # One product a point: (N, T, 6) by (N, 6, 52).
+    directions = torch.cat([points.expression, points.jaw_expression], -1).permute(1, 2, 0)
+    by_all = torch.bmm(torch.cat([local, local @ posed.jaw.turn], -1).transpose(0, 1), directions).transpose(0, 1)
+    opened = points.rig.jaw_open * (local * (posed.hung @ posed.jaw.by_open.mT)).sum(-1)
+    swung = points.rig.jaw_side * (local * (posed.hung @ posed.jaw.by_side.mT)).sum(-1)
+    by_all[..., ARKIT_52.index("jawOpen")] += opened
+    by_all[..., ARKIT_52.index("jawLeft")] += swung
+    by_all[..., ARKIT_52.index("jawRight")] -= swung
+    by_gaze = row.new_zeros(*row.shape[:2], 4)
+    for name, column, factor in look_channels(points.rig):
+        active = ((state.gaze[:, column] * factor > 0) * factor).float()
+        by_gaze[..., column] += active[:, None] * by_all[..., ARKIT_52.index(name)]
+    return torch.cat([turn, slide, deepen, by_all[..., FREE_INDEX], by_gaze], -1)

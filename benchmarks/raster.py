@@ -1,9 +1,12 @@
-"""Times of the rasteriser against a baseline in numpy, call by call in turn, and of a whole differentiable picture.
+"""Times of every rasteriser that is installed, of one in numpy for comparison, and of whole differentiable pictures.
 
-    python benchmarks/raster.py [--sizes 256 512 1024] [--batch 1] [--rounds 20] [--device cpu]
+    python benchmarks/raster.py [--sizes 256 512 1024] [--batches 1 4 16] [--rounds 10] [--device cpu]
 
-On the CPU one core works. The baseline enumerates the pixels of all triangles' bounding boxes at once and keeps the
-nearest by `minimum.at`: what one would write without a compiler. Coverage of the two is compared before the timing.
+`forward` is visibility alone; `and back` adds interpolated attributes and antialiased silhouettes with their gradients
+to the vertices; `shaded` is a textured, lit picture with gradients to vertices and maps. Median milliseconds a batch.
+On the CPU one core works. The numpy rasteriser enumerates the pixels of all triangles' bounding boxes at once and keeps
+the nearest by `minimum.at`: what one would write without a compiler; `ratio` is its time over the other's, called in
+turn. Coverage is compared before the timing. On a GPU: `--device cuda`.
 """
 
 import argparse
@@ -18,12 +21,13 @@ from torch import Tensor
 from spark_backend.geometry.camera import camera_matrix, clip_points
 from spark_backend.geometry.mesh import adjacent_faces, vertex_normals
 from spark_backend.heads.anny import load_anny
+from spark_backend.protocol.errors import SparkError
 from spark_backend.render.antialias import antialias
-from spark_backend.render.draw import render_frame
-from spark_backend.render.rasterizer import differentiable_barycentrics, interpolate
-from spark_backend.render.shading import distant_light, shade_textured
-from spark_backend.render.texture import sample_texture
-from spark_backend.render.warp import WarpRasterizer
+from spark_backend.render.choice import RASTERIZERS, rasterizer_by_name
+from spark_backend.render.deferred import render_batch, topology
+from spark_backend.render.rasterizer import Rasterizer, differentiable_barycentrics, interpolate
+from spark_backend.render.reflectance import Maps
+from spark_backend.render.shading import Light, distant_light
 
 
 def numpy_raster(clip: np.ndarray, faces: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -80,61 +84,82 @@ def scene(size: int, batch: int, device: str) -> tuple[Tensor, Tensor, Tensor, T
     return points, faces.long(), camera_matrix(2.9 * size, (size, size)).to(device), uv.float(), uv_faces.long()
 
 
-def shaded_step(size: int, batch: int, device: str) -> Callable[[], None]:
-    """Forward and backward of a textured, lit, antialiased picture, down to vertices and map."""
+def steps(rasterizer: Rasterizer, size: int, batch: int, device: str) -> tuple[Callable, Callable, Callable]:
+    """Visibility; attributes and silhouettes with gradients; a shaded picture with gradients."""
     points, faces, K, uv, uv_faces = scene(size, batch, device)
     points.requires_grad_()
-    texture = torch.full((1, 1024, 1024, 3), 0.5, device=device, requires_grad=True)
-    light, adjacent = distant_light((-0.4, -0.6, -0.8), (0.7, 0.7, 0.7), (0.3, 0.3, 0.3)), adjacent_faces(faces)
+    mesh, adjacent, box = topology(faces, uv, uv_faces, points.shape[1]), adjacent_faces(faces), (size, size)
+    albedo = torch.full((1024, 1024, 3), 0.5, device=device, requires_grad=True)
+    grey = torch.full((1024, 1024, 1), 0.5, device=device, requires_grad=True)
+    flat = torch.tensor([0.0, 0, 1], device=device).repeat(1024, 1024, 1).requires_grad_()
+    light = distant_light((-0.4, -0.6, -0.8), (0.7, 0.7, 0.7), (0.3, 0.3, 0.3))
+    light = Light(*(part.to(device) for part in (light.harmonics, light.direction, light.strength)))
+    clip = clip_points(points.detach(), K, box)
 
-    def step() -> None:
-        clip = clip_points(points, K, (size, size))
-        fragments = WarpRasterizer().rasterize(clip, faces, (size, size))
-        bary = differentiable_barycentrics(clip, faces, fragments)
-        normals = interpolate(vertex_normals(points, faces), faces, fragments, bary)
-        albedo = sample_texture(texture, interpolate(uv[None], uv_faces, fragments, bary))
-        colour = shade_textured(albedo, normals, -normals, light) * fragments.mask[..., None]
-        antialias(colour, clip, faces, fragments, adjacent).square().mean().backward()
-        points.grad = texture.grad = None
+    def forward() -> None:
+        rasterizer.rasterize(clip, faces, box)
 
-    return step
+    def attributes() -> None:
+        moving = clip_points(points, K, box)
+        fragments = rasterizer.rasterize(moving, faces, box)
+        bary = differentiable_barycentrics(moving, faces, fragments)
+        colour = interpolate(vertex_normals(points, faces), faces, fragments, bary)
+        antialias(colour, moving, faces, fragments, adjacent).square().mean().backward()
+        points.grad = None
+
+    def shaded() -> None:
+        maps = Maps(albedo, grey, grey, flat)
+        colour, _ = render_batch(points, K, box, mesh, maps, [light] * batch, rasterizer)
+        colour.square().mean().backward()
+        points.grad = albedo.grad = grey.grad = flat.grad = None
+
+    return forward, attributes, shaded
 
 
-def report(size: int, batch: int, rounds: int, device: str) -> None:
+def installed() -> dict[str, Rasterizer]:
+    """By name; says which are not."""
+    found = {}
+    for name in RASTERIZERS:
+        try:
+            found[name] = rasterizer_by_name(name)
+        except SparkError as error:
+            print(f"left out: {error}")
+    return found
+
+
+def report(rasterizers: dict[str, Rasterizer], size: int, batch: int, rounds: int, device: str) -> None:
     """One block of the table."""
     points, faces, K, *_ = scene(size, batch, device)
     clip, box = clip_points(points, K, (size, size)), (size, size)
     rows, columns = clip.cpu().double().numpy(), faces.cpu().numpy()
-    ours = WarpRasterizer().rasterize(clip, faces, box).face
-    same = (ours[0].cpu().numpy() == numpy_raster(rows[0], columns, box)).mean()
-    print(f"{size} x {size}, batch {batch}: {len(faces)} triangles, {(ours >= 0).float().mean():.0%} covered", end="")
-    print(f", {same:.3%} of the pixels as the baseline has them")
-    warp, baseline, ratio = paired(
-        lambda: WarpRasterizer().rasterize(clip, faces, box),
-        lambda: [numpy_raster(row, columns, box) for row in rows],
-        rounds,
-        device,
-    )
-    print(f"  rasterise   warp {warp:8.2f} ms   numpy {baseline:8.2f} ms   ratio {ratio:.1f}")
-    step = shaded_step(size, batch, device)
-    step()
-    whole = statistics.median(timed(step, device) for _ in range(rounds))
-    print(f"  shaded picture, forward and backward {whole:8.2f} ms")
-    if device == "cpu":
-        draw = statistics.median(timed(lambda: render_frame(points[0], faces, K, box), device) for _ in range(rounds))
-        print(f"  clay picture for people (2 x 2 samples) {draw:8.2f} ms")
+    baseline = numpy_raster(rows[0], columns, box)
+    for name, rasterizer in rasterizers.items():
+        same = (rasterizer.rasterize(clip, faces, box).face[0].cpu().numpy() == baseline).mean()
+        forward, attributes, shaded = steps(rasterizer, size, batch, device)
+        ours, _, ratio = paired(forward, lambda: [numpy_raster(row, columns, box) for row in rows], rounds, device)
+        slow = []
+        for step in (attributes, shaded):
+            step()
+            slow.append(statistics.median(timed(step, device) for _ in range(rounds)))
+        print(
+            f"{size:5} {batch:5} {name:11} {ours:8.1f} {slow[0]:9.1f} {slow[1]:9.1f} {ratio:8.1f} {same:9.3%}",
+            flush=True,
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    rasterizers = installed()
+    print(f"{'size':>5} {'batch':>5} {'':11} {'forward':>8} {'and back':>9} {'shaded':>9} {'ratio':>8} {'as numpy':>9}")
     for size in options.sizes:
-        report(size, options.batch, options.rounds, options.device)
+        for batch in options.batches:
+            report(rasterizers, size, batch, options.rounds, options.device)
 
 
 if __name__ == "__main__":

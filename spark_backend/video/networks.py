@@ -6,7 +6,6 @@ down. Measured: the points of a picture and of its mirror image disagree by -1 p
 size of the face. `to_our_pixels` takes both out; our (0, 0) is the corner of the first pixel.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,7 +60,8 @@ class FaceDetector:
 
     def __call__(self, image: RGB) -> list[Candidate]:
         """All faces of a picture, surest first."""
-        found = self.task.detect(as_mediapipe(image)).detections
+        with quiet_native_stderr():
+            found = self.task.detect(as_mediapipe(image)).detections
         candidates = []
         for detection in found:
             b = detection.bounding_box
@@ -81,7 +81,7 @@ class Landmarker:
     """One face's landmarks and scores, in single pictures or along a video."""
 
     def __init__(self, bundle: bytes, follow: bool) -> None:
-        self.follow, self.has_found = follow, False
+        self.follow = follow
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=bundle),
             running_mode=vision.RunningMode.VIDEO if follow else vision.RunningMode.IMAGE,
@@ -99,8 +99,8 @@ class Landmarker:
         When following, it is looked for where it was in the last picture, and steadied by MediaPipe's one-euro filter,
         to which `elapsed` milliseconds have passed since then: the longer, the less it steadies and lags.
         """
-        # The networks behind the detector run, and may complain, with the first face.
-        with nullcontext() if self.has_found else quiet_native_stderr():
+        # Any look may complain of how memory happens to lie.
+        with quiet_native_stderr():
             if self.follow:
                 self.milliseconds += elapsed
                 result = self.task.detect_for_video(as_mediapipe(image), self.milliseconds)
@@ -108,7 +108,6 @@ class Landmarker:
                 result = self.task.detect(as_mediapipe(image))
         if not result.face_landmarks:
             return None
-        self.has_found = True
         points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0][:LANDMARKS]])
         by_name = {category.category_name: category.score for category in result.face_blendshapes[0]}
         scores = np.array([by_name.get(name) or 0.0 for name in ARKIT_52])

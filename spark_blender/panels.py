@@ -114,11 +114,22 @@ class SPARK_PT_capture(SparkPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, runtime.session().state(WORK)
         if state is None or not state.busy:
-            row = layout.row()
-            row.scale_y = 1.6
-            row.operator("spark.capture", icon="PLAY")
+            draw_choices(layout, settings_of(context.scene))
         if state is not None:
             draw_job(layout, context, state)
+
+
+def draw_choices(layout: bpy.types.UILayout, settings: SPARK_PG_settings) -> None:
+    """What a capture shall do, and its buttons."""
+    column = layout.column()
+    column.use_property_split, column.use_property_decorate = True, False
+    column.prop(settings, "preset")
+    column.prop(settings, "tracker")
+    row = layout.row()
+    row.scale_y = 1.6
+    row.operator("spark.capture", icon="PLAY")
+    if settings.has_avatar:
+        layout.operator("spark.track_clip", icon="TRACKING")
 
 
 def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:

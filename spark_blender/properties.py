@@ -15,6 +15,20 @@ FORMATS = (
 BACKEND_FORMATS = (".csv", ".npz")
 """Written by the backend from the take, so what was changed in the scene is not in them."""
 
+PRESETS = (
+    ("draft", "Draft", "Quick: the head from 40 moments of the clips, maps of 1024 pixels"),
+    ("standard", "Standard", "The head from 72 moments of the clips, maps of 1024 pixels"),
+    ("high", "High", "The head from 120 moments of the clips, maps of 2048 pixels"),
+)
+TRACKERS = (
+    ("generic", "Landmarks", "All frames of a clip together, from the landmarks of the face: quick"),
+    (
+        "optimise",
+        "Landmarks and Pictures",
+        "Aligns the frames by what the skin looks like as well: steadier brows and head, three times the time",
+    ),
+)
+
 
 class SPARK_PG_clip(bpy.types.PropertyGroup):
     """One video in the list"""
@@ -37,6 +51,8 @@ class SPARK_PG_settings(bpy.types.PropertyGroup):
     clips: CollectionProperty(type=SPARK_PG_clip)
     clip_index: IntProperty()
     has_avatar: BoolProperty(description="Whether the project has a head to import")
+    preset: EnumProperty(name="Head", description="How much work to put into the head", items=PRESETS)
+    tracker: EnumProperty(name="Tracking", description="How the performances are found", items=TRACKERS)
     takes: CollectionProperty(type=SPARK_PG_take)
     take_index: IntProperty()
     match_scene: BoolProperty(

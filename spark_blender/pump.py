@@ -82,7 +82,10 @@ def note_set_up(state: JobState) -> None:
 
 
 def receive_capture(state: JobState) -> None:
-    """Imports a captured head with its first take into the scene that has its project open."""
+    """Brings a captured head with its first take into the scene that has its project open.
+
+    A head that was kept is not imported anew: what the artist has made of it in the scene stays.
+    """
     project = open_project(Path(state.result["project"]))
     window = window_of(project.folder)
     if window is None:
@@ -90,7 +93,8 @@ def receive_capture(state: JobState) -> None:
     with bpy.context.temp_override(window=window):
         settings = settings_of(window.scene)
         refresh(settings)
-        head = result.import_head(project)
+        kept = result.find_head(project.folder) if state.options.get("keep_head") else None
+        head = kept or result.import_head(project)
         takes = list(state.result.get("takes", {}))
         if takes:
             settings.take_index = max(settings.takes.find(takes[0]), 0)

@@ -82,6 +82,10 @@ class CaptureOptions:
     """How much work to put into the head."""
     face: FaceNumber = None
     """Which person to follow when there are several: 0 is the most prominent."""
+    tracker: Tracker = "generic"
+    """As for `spark track`."""
+    keep_head: bool = False
+    """Track the videos on the head that the project has; it stays as it is."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The backend and its jobs."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import bpy
@@ -13,7 +14,7 @@ from .. import runtime
 from ..backend import find_backend, job_parent
 from ..preferences import preferences_of
 from ..project import required_project
-from ..properties import settings_of
+from ..properties import SPARK_PG_clip, settings_of
 from ..pump import JOBS_FOLDER
 from ..session import CHECK, SET_UP, WORK
 from .base import SentenceOnError, has_project, is_free
@@ -51,22 +52,58 @@ class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if runtime.session().backend.python is None:
-            cls.poll_message_set("Set up the backend or choose its environment first")
+        return can_capture(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        start_capture(context, settings_of(context.scene).clips, keep_head=False)
+
+
+class SPARK_OT_track_clip(SentenceOnError, bpy.types.Operator):
+    """Track the selected video on the head that the project has, and play the take on it; the head stays as it is"""
+
+    bl_idname = "spark.track_clip"
+    bl_label = "Track Selected Clip"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not can_capture(cls, context):
             return False
-        if not has_project(cls, context) or not is_free(cls):
-            return False
-        if not settings_of(context.scene).clips:
-            cls.poll_message_set("Add a clip first")
+        if not settings_of(context.scene).has_avatar:
+            cls.poll_message_set("Capture first: the project has no head yet")
             return False
         return True
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        project = required_project(settings)
-        clips = [bpy.path.abspath(item.path) for item in settings.clips]
-        options = {"project": str(project.folder), "clips": clips, "preset": "draft", "face": None}
-        start_work(context, Job("capture", options))
+        if settings.clip_index >= len(settings.clips):
+            raise SparkError("No clip is selected; choose one in the list")
+        start_capture(context, [settings.clips[settings.clip_index]], keep_head=True)
+
+
+def can_capture(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: whether there is a backend, a project with clips, and no running job; says what is missing."""
+    if runtime.session().backend.python is None:
+        operator.poll_message_set("Set up the backend or choose its environment first")
+        return False
+    if not has_project(operator, context) or not is_free(operator):
+        return False
+    if not settings_of(context.scene).clips:
+        operator.poll_message_set("Add a clip first")
+        return False
+    return True
+
+
+def start_capture(context: bpy.types.Context, clips: Iterable[SPARK_PG_clip], keep_head: bool) -> None:
+    """Starts the job that reads the clips, builds the head unless it is kept, and tracks them."""
+    settings = settings_of(context.scene)
+    options = {
+        "project": str(required_project(settings).folder),
+        "clips": [bpy.path.abspath(item.path) for item in clips],
+        "preset": settings.preset,
+        "tracker": settings.tracker,
+        "keep_head": keep_head,
+    }
+    start_work(context, Job("capture", options))
 
 
 def start_work(context: bpy.types.Context, job: Job) -> None:
@@ -122,4 +159,11 @@ class SPARK_OT_open_log(SentenceOnError, bpy.types.Operator):
         bpy.ops.wm.path_open(filepath=str(state.log))
 
 
-CLASSES = (SPARK_OT_check_backend, SPARK_OT_capture, SPARK_OT_cancel, SPARK_OT_dismiss, SPARK_OT_open_log)
+CLASSES = (
+    SPARK_OT_check_backend,
+    SPARK_OT_capture,
+    SPARK_OT_track_clip,
+    SPARK_OT_cancel,
+    SPARK_OT_dismiss,
+    SPARK_OT_open_log,
+)

@@ -26,6 +26,8 @@ def blender_pythons() -> list[Path]:
 
 
 PYTHONS = blender_pythons()
+CHOICES = ["<preset>", "<tracker>", "[Capture]", "[Track Selected Clip]"]
+"""What the panel Capture shows before it tells of a job, once there is a head."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_backend_row_tells_what_it_knows(seen) -> None:
 
 def test_projects_are_made_and_opened(seen) -> None:
     project = step(seen, "project")
-    assert project["can_capture"] == [False, False]
+    assert project["can_capture"] == [False, False, False]
     assert "already a project" in project["again"]
     assert "not a project" in project["wrong"]
     assert "not a name for a folder" in project["slash"]
@@ -116,7 +118,7 @@ def test_capture_shows_progress_and_imports(seen) -> None:
     assert times.endswith(" s left")
     assert not can_capture
     assert capture["status"] == "done"
-    assert capture["lines"][1].startswith("Capture done after ")
+    assert capture["lines"][len(CHOICES)].startswith("Capture done after ")
     assert "good: the end is damaged" in capture["lines"]
     assert "98 %" in capture["clips"]
     assert "Face in 98 % of 24 frames" in capture["clips"]
@@ -127,6 +129,16 @@ def test_capture_shows_progress_and_imports(seen) -> None:
     assert capture["plate"] == "plate.mp4"
     assert capture["view"] == ["CAMERA", True]
     assert "Capture a clip first" in capture["export_before"]
+
+
+def test_another_clip_is_tracked_on_the_head_that_is_there(seen) -> None:
+    track = step(seen, "track")
+    assert track["choices"][: len(CHOICES)] == CHOICES
+    wanted = {"preset": "high", "tracker": "optimise", "keep_head": True}
+    assert {name: track["options"][name] for name in wanted} == wanted
+    assert [Path(clip).name for clip in track["options"]["clips"]] == ["second.mp4"]
+    assert track["take"] == "second"
+    assert track["mine"] == 1
 
 
 def test_baked_weights_are_the_takes(seen) -> None:
@@ -185,7 +197,7 @@ def test_exports(seen) -> None:
 def test_a_failing_backend_ends_in_a_sentence(seen, play: str, sentence: str) -> None:
     fault = step(seen, "faults")[play]
     assert fault["status"] == "failed"
-    assert fault["lines"] == ["[Capture]", sentence, "[Open Log]", "[Dismiss]"]
+    assert fault["lines"] == [*CHOICES, sentence, "[Open Log]", "[Dismiss]"]
 
 
 def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
@@ -199,11 +211,11 @@ def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
 def test_killed_cancelled_and_deaf_backends(seen) -> None:
     killed = step(seen, "killed")
     assert killed["status"] == "failed"
-    assert "The backend ended unexpectedly (killed" in killed["lines"][1]
+    assert "The backend ended unexpectedly (killed" in killed["lines"][len(CHOICES)]
     cancelled = step(seen, "cancelled")
     assert cancelled["status"] == "cancelled"
     assert "Cancelling" in cancelled["cancelling"][0]
-    assert cancelled["lines"][1].startswith("Capture cancelled after ")
+    assert cancelled["lines"][len(CHOICES)].startswith("Capture cancelled after ")
     assert step(seen, "deaf")["status"] == "cancelled"
 
 
@@ -214,7 +226,7 @@ def test_a_project_that_cannot_be_written_is_told(seen) -> None:
 def test_blender_stays_usable_and_old_jobs_go(seen) -> None:
     usable = step(seen, "still_usable")
     assert usable["status"] == "done"
-    assert usable["dismissed"] == ["[Capture]"]
+    assert usable["dismissed"] == CHOICES
     assert usable["folders"] <= 10
 
 
@@ -224,7 +236,7 @@ def test_the_pump_never_holds_blender_up(seen) -> None:
 
 def test_a_job_is_found_again_after_a_restart(seen) -> None:
     again = step(seen, "found_again")
-    assert again == {"before": True, "status": "cancelled", "takes": ["garbage", "good", "made meanwhile"]}
+    assert again == {"before": True, "status": "cancelled", "takes": ["garbage", "good", "made meanwhile", "second"]}
 
 
 def test_disabling_ends_the_running_job(seen) -> None:

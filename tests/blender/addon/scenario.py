@@ -180,12 +180,13 @@ def step_backend():
 
 def step_project():
     no_project = bpy.ops.spark.capture.poll()
+    early = bpy.ops.spark.track_clip.poll()
     bpy.ops.spark.new_project(person="Anna K", folder=str(WORK))
     again = refused(bpy.ops.spark.new_project, person="Anna K", folder=str(WORK))
     wrong = refused(bpy.ops.spark.open_project, directory=str(WORK))
     bpy.ops.spark.open_project(directory=str(WORK / "Anna K.spark"))
     return {
-        "can_capture": [no_project, bpy.ops.spark.capture.poll()],
+        "can_capture": [no_project, early, bpy.ops.spark.capture.poll()],
         "again": again,
         "wrong": wrong,
         "slash": refused(bpy.ops.spark.new_project, person="a/b", folder=str(WORK)),
@@ -217,6 +218,27 @@ def view_perspective():
     areas = [area for area in bpy.context.screen.areas if area.type == "VIEW_3D"]
     space = max(areas, key=lambda area: area.width * area.height).spaces.active
     return [space.region_3d.view_perspective, space.local_view is not None]  # whose objects 4.x tells in a window only
+
+
+def step_track():
+    """A new clip on the head that is there, with what was changed on it."""
+    folder, choices = WORK / "Anna K.spark", drawn("SPARK_PT_capture")
+    head = part("result").find_head(folder)
+    head.mesh["mine"] = 1
+    settings().tracker, settings().preset = "optimise", "high"
+    video = WORK / "second.mp4"
+    video.touch()
+    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": video.name}])
+    bpy.ops.spark.track_clip()
+    options = dict(session().state("work").options)
+    pump_until(lambda: not session().is_busy("work"))
+    take = settings().takes[settings().take_index].name
+    mine = part("result").find_head(folder).mesh.get("mine")
+    settings().tracker, settings().preset = "generic", "draft"
+    settings().clip_index = 0
+    settings().take_index = settings().takes.find("good")
+    bpy.ops.spark.bake_take()
+    return {"choices": choices, "options": options, "take": take, "mine": mine}
 
 
 def step_weights():

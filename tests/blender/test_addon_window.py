@@ -111,6 +111,16 @@ def test_capture_by_mouse_ends_in_an_animated_head(window) -> None:
     assert sorted(shown) == ["Anna", "Anna head", "good camera"]  # the cube, inside which the head may be, is not
 
 
+def test_a_further_clip_by_mouse_leaves_the_head_as_it_is(window) -> None:
+    window.blender.exec("bpy.data.objects['Anna head'].data['mine'] = 1")
+    choose_clip(window, "second")
+    click(window, "spark.track_clip")
+    window.blender.wait_for(f"{STATE}.status == 'done' and {STATE}.options['keep_head']", 30)
+    assert window.blender.eval("bpy.data.objects['Anna head'].data.get('mine')") == 1
+    assert window.blender.eval("bpy.context.scene.camera.name") == "second camera"
+    window.blender.screenshot(window.work / "tracked.png")
+
+
 def test_cancel_by_mouse(window) -> None:
     choose_clip(window, "endless")
     click(window, "spark.capture")

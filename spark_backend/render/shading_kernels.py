@@ -3,7 +3,7 @@
 The annotations are Warp's own, which a type checker cannot read, hence `no_type_check`.
 """
 
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import warp as wp
 
@@ -21,25 +21,8 @@ def corner(position: float, side: int) -> int:
 
 @wp.func
 @no_type_check
-def colour_at(map: wp.array2d(dtype=wp.vec3), uv: wp.vec2) -> wp.vec3:
-    """Bilinear; beyond the border its colour goes on."""
-    x = wp.clamp(uv[0] * float(map.shape[1]) - 0.5, 0.0, float(map.shape[1] - 1))
-    y = wp.clamp((1.0 - uv[1]) * float(map.shape[0]) - 0.5, 0.0, float(map.shape[0] - 1))
-    left = corner(x, map.shape[1])
-    top = corner(y, map.shape[0])
-    right = wp.min(left + 1, map.shape[1] - 1)
-    below = wp.min(top + 1, map.shape[0] - 1)
-    fx = x - float(left)
-    fy = y - float(top)
-    upper = map[top, left] * (1.0 - fx) + map[top, right] * fx
-    lower = map[below, left] * (1.0 - fx) + map[below, right] * fx
-    return upper * (1.0 - fy) + lower * fy
-
-
-@wp.func
-@no_type_check
-def value_at(map: wp.array2d(dtype=float), uv: wp.vec2) -> float:
-    """`colour_at` for a map of one channel."""
+def texel_at(map: wp.array2d(dtype=Any), uv: wp.vec2):
+    """Bilinear, of numbers or vectors; beyond the border its colour goes on."""
     x = wp.clamp(uv[0] * float(map.shape[1]) - 0.5, 0.0, float(map.shape[1] - 1))
     y = wp.clamp((1.0 - uv[1]) * float(map.shape[0]) - 0.5, 0.0, float(map.shape[0] - 1))
     left = corner(x, map.shape[1])
@@ -118,8 +101,8 @@ def shade_samples(
     along = tangent[sample]
     u = wp.vec3(along[0], along[1], along[2])
     v = wp.cross(smooth[sample], u) * along[3]
-    lean = colour_at(relief, at)
+    lean = texel_at(relief, at)
     n = wp.normalize(u * lean[0] + v * lean[1] + smooth[sample] * lean[2])
-    shine = highlight_at(n, -wp.normalize(position[sample]), direction[which], value_at(roughness, at))
-    diffuse = wp.cw_mul(colour_at(albedo, at), irradiance_at(harmonics, which, n))
-    colour[sample] = diffuse + strength[which] * (value_at(specular, at) * shine)
+    shine = highlight_at(n, -wp.normalize(position[sample]), direction[which], texel_at(roughness, at))
+    diffuse = wp.cw_mul(texel_at(albedo, at), irradiance_at(harmonics, which, n))
+    colour[sample] = diffuse + strength[which] * (texel_at(specular, at) * shine)

@@ -124,6 +124,23 @@ def turn_about(axis: int, angle: Float[Tensor, "T"]) -> tuple[Float[Tensor, "T 3
     return turn, slope
 
 
+@dataclass(frozen=True)
+class JawTurn:
+    """Rotation of the jaw in `T` frames and its derivatives by opening and by sideways angle."""
+
+    turn: Float[Tensor, "T 3 3"]
+    by_open: Float[Tensor, "T 3 3"]
+    by_side: Float[Tensor, "T 3 3"]
+
+
+def jaw_turn(rig: Rig, weights: Float[Tensor, "T 52"]) -> JawTurn:
+    """The jaw's rotation for ARKit's weights."""
+    opening, opening_slope = turn_about(0, rig.jaw_open * weights[:, ARKIT_52.index("jawOpen")])
+    side = weights[:, ARKIT_52.index("jawLeft")] - weights[:, ARKIT_52.index("jawRight")]
+    sideways, sideways_slope = turn_about(2, rig.jaw_side * side)
+    return JawTurn(sideways @ opening, sideways @ opening_slope, sideways_slope @ opening)
+
+
 def pose_landmarks(
     model: LandmarkModel,
     identity: Float[Tensor, "I"],
@@ -141,16 +158,13 @@ def pose_landmarks(
     hung = model.jaw + torch.tensordot(identity, model.jaw_identity, 1) - share * pivots[0]
     hung = hung + torch.tensordot(full, model.jaw_expression, 1)
 
-    opening, opening_slope = turn_about(0, model.rig.jaw_open * full[:, ARKIT_52.index("jawOpen")])
-    side = full[:, ARKIT_52.index("jawLeft")] - full[:, ARKIT_52.index("jawRight")]
-    sideways, sideways_slope = turn_about(2, model.rig.jaw_side * side)
-    jaw = sideways @ opening
-    points = skull + hung @ jaw.mT + share * pivots[0]
+    jaw = jaw_turn(model.rig, full)
+    points = skull + hung @ jaw.turn.mT + share * pivots[0]
 
-    by_all = model.skull_expression + torch.einsum("tij,elj->teli", jaw, model.jaw_expression)
+    by_all = model.skull_expression + torch.einsum("tij,elj->teli", jaw.turn, model.jaw_expression)
     by_weight = by_all[:, FREE_INDEX]
-    by_weight[:, FREE.index("jawOpen")] += model.rig.jaw_open * hung @ (sideways @ opening_slope).mT
-    swing = model.rig.jaw_side * hung @ (sideways_slope @ opening).mT
+    by_weight[:, FREE.index("jawOpen")] += model.rig.jaw_open * hung @ jaw.by_open.mT
+    swing = model.rig.jaw_side * hung @ jaw.by_side.mT
     by_weight[:, FREE.index("jawLeft")] += swing
     by_weight[:, FREE.index("jawRight")] -= swing
 
@@ -162,7 +176,7 @@ def pose_landmarks(
     if with_identity:
         away = model.jaw_identity - share * model.pivots_identity[:, None, 0]
         fixed = model.skull_identity + share * model.pivots_identity[:, None, 0]
-        by_identity = fixed + torch.einsum("tij,dlj->tdli", jaw, away)
+        by_identity = fixed + torch.einsum("tij,dlj->tdli", jaw.turn, away)
     turn_irises(model, identity, pivots, gaze, points, by_weight, by_gaze, by_identity)
     return Pose(points, by_weight, by_gaze, by_identity)
 

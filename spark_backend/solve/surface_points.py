@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..protocol.avatar import Avatar, Rig
 from ..protocol.names import ARKIT_52, JOINTS
-from .landmark_model import FREE_INDEX, look_channels, look_weights, turn_about
+from .landmark_model import FREE_INDEX, JawTurn, jaw_turn, look_channels, look_weights
 from .state import State
 
 HIDDEN = ("mouth_interior", "eyes", "ears", "scalp")
@@ -35,15 +35,6 @@ class SurfacePoints:
     normal: Float[Tensor, "N 3"]
     """At rest."""
     rig: Rig
-
-
-@dataclass(frozen=True)
-class JawTurn:
-    """Rotation of the jaw in `T` frames and its derivatives by opening and by sideways angle."""
-
-    turn: Float[Tensor, "T 3 3"]
-    by_open: Float[Tensor, "T 3 3"]
-    by_side: Float[Tensor, "T 3 3"]
 
 
 @dataclass(frozen=True)
@@ -104,14 +95,6 @@ def all_weights(rig: Rig, state: State) -> Float[Tensor, "T 52"]:
     full = look_weights(rig, state.gaze)
     full[:, FREE_INDEX] = state.weights
     return full.float()
-
-
-def jaw_turn(rig: Rig, weights: Float[Tensor, "T 52"]) -> JawTurn:
-    """The jaw's rotation for ARKit's weights."""
-    opening, opening_slope = turn_about(0, rig.jaw_open * weights[:, ARKIT_52.index("jawOpen")])
-    side = weights[:, ARKIT_52.index("jawLeft")] - weights[:, ARKIT_52.index("jawRight")]
-    sideways, sideways_slope = turn_about(2, rig.jaw_side * side)
-    return JawTurn(sideways @ opening, sideways @ opening_slope, sideways_slope @ opening)
 
 
 def pose_points(points: SurfacePoints, state: State) -> PosedPoints:

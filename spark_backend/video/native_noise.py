@@ -31,7 +31,8 @@ def quiet_native_stderr() -> Iterator[None]:
 
 def silence() -> bool:
     """Puts nowhere in the place of standard error; False for a windowed program, which has none."""
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         copy = os.dup(STANDARD_ERROR)
     except OSError:

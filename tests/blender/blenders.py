@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_avatar import toy_avatar, toy_take
 
 from spark_backend.pipeline.blender_env import BlenderProgram, find_blender
+from spark_backend.protocol.avatar import save_avatar
 from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.take import save_take
 
 HERE = Path(__file__).parent
 RUNNER = HERE.parents[1] / "spark_blender" / "scene" / "runner.py"
@@ -62,6 +65,16 @@ def run_probe(program: BlenderProgram, probe: str, request: dict[str, Any], fold
     )
     assert answer.exists(), f"{probe} in {program.path} ended with {process.returncode}:\n{process.stderr[-3000:]}"
     return json.loads(answer.read_text())
+
+
+def run_toy_probe(program: BlenderProgram, probe: str, folder: Path) -> dict[str, Any]:
+    """`run_probe` about the toy head and a take of it."""
+    save_avatar(folder / "avatar", toy_avatar())
+    save_take(folder / "one.npz", toy_take())
+    request = {"avatar": folder / "avatar", "take": folder / "one.npz", "folder": folder}
+    answer = run_probe(program, probe, request, folder)
+    assert "error" not in answer, answer["error"]
+    return answer
 
 
 def begin_probe() -> dict[str, Any]:

@@ -4,12 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from blenders import blender_parameters, run_probe
-from toy_avatar import toy_avatar, toy_take
+from blenders import blender_parameters, run_toy_probe
 
-from spark_backend.protocol.avatar import save_avatar
 from spark_backend.protocol.names import ARKIT_52, mirrored
-from spark_backend.protocol.take import save_take
 from spark_blender.scene.performance import region_of
 
 pytestmark = pytest.mark.blender
@@ -18,13 +15,7 @@ FRAMES = (1, 8, 24)
 
 @pytest.fixture(scope="module", params=blender_parameters())
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("adjust")
-    save_avatar(folder / "avatar", toy_avatar())
-    save_take(folder / "one.npz", toy_take())
-    question = {"avatar": folder / "avatar", "take": folder / "one.npz", "folder": folder}
-    answer = run_probe(request.param, "probe_adjust.py", question, folder)
-    assert "error" not in answer, answer["error"]
-    return answer
+    return run_toy_probe(request.param, "probe_adjust.py", tmp_path_factory.mktemp("adjust"))
 
 
 def part(seen: dict[str, Any], name: str) -> Any:

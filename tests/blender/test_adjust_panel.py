@@ -3,12 +3,10 @@
 from typing import Any
 
 import pytest
-from blenders import blender_parameters, run_probe
-from toy_avatar import toy_avatar, toy_take
+from blenders import blender_parameters, run_toy_probe
+from toy_avatar import toy_take
 
-from spark_backend.protocol.avatar import save_avatar
 from spark_backend.protocol.names import ARKIT_52
-from spark_backend.protocol.take import save_take
 
 pytestmark = pytest.mark.blender
 JAW = float(toy_take().weight("jawOpen")[7])
@@ -16,13 +14,7 @@ JAW = float(toy_take().weight("jawOpen")[7])
 
 @pytest.fixture(scope="module", params=blender_parameters())
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("panel")
-    save_avatar(folder / "avatar", toy_avatar())
-    save_take(folder / "one.npz", toy_take())
-    question = {"avatar": folder / "avatar", "take": folder / "one.npz", "folder": folder}
-    answer = run_probe(request.param, "probe_adjust_panel.py", question, folder)
-    assert "error" not in answer, answer["error"]
-    return answer
+    return run_toy_probe(request.param, "probe_adjust_panel.py", tmp_path_factory.mktemp("panel"))
 
 
 def test_without_a_take_the_panel_says_what_to_do(seen):

@@ -19,58 +19,16 @@ REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 os.environ["BLENDER_USER_RESOURCES"] = REQUEST["user"]
 os.environ.pop("SPARK_BACKEND", None)
 
+sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves out
+
 import bpy  # noqa: E402
+import installed  # noqa: E402
+from installed import MODULE, Canvas, part, refused, session  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
-MODULE = "bl_ext.user_default.spark_capture"
 PATIENCE = 30.0
 WORK = Path(REQUEST["work"])
-
-
-class Canvas:
-    """Stands in for a UILayout, which only a window has: notes what is drawn, refuses what Blender would not know."""
-
-    ICONS = frozenset(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
-
-    def __init__(self, lines=None):
-        self.lines = [] if lines is None else lines
-
-    def _part(self, **_):
-        return Canvas(self.lines)
-
-    row = column = box = _part
-
-    def _icon(self, icon):
-        assert icon in self.ICONS, icon
-
-    def label(self, text="", icon="NONE"):
-        self._icon(icon)
-        self.lines.append(text)
-
-    def operator(self, name, text=None, icon="NONE", emboss=True):
-        self._icon(icon)
-        group, _, operator = name.partition(".")
-        kind = getattr(getattr(bpy.ops, group), operator)
-        self.lines.append(f"[{kind.get_rna_type().name if text is None else text}]")
-        return SimpleNamespace()
-
-    def prop(self, data, name, text=None, icon="NONE", placeholder=""):
-        assert name in data.bl_rna.properties, name
-        self.lines.append(f"<{name}>")
-
-    def progress(self, factor, type, text):
-        assert type == "BAR"
-        self.lines.append(f"bar {factor:.2f} {text}")
-
-    def template_list(self, kind, name, data, collection, owner, index, rows):
-        for position, item in enumerate(getattr(data, collection)):
-            getattr(bpy.types, kind).draw_item(None, None, self, data, item, 0, owner, index, position)
-
-
-def part(name):
-    """A module of the installed add-on."""
-    return importlib.import_module(f"{MODULE}.{name}")
 
 
 def drawn(panel):
@@ -89,31 +47,8 @@ def settings():
     return bpy.context.scene.spark_capture
 
 
-def session():
-    return part("runtime").session()
-
-
 def pump_until(condition):
-    """Calls the pump until the condition holds. Gives the processor's seconds of the longest call, imports left out."""
-    longest, deadline = 0.0, time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(session().state("work"))
-        start = time.thread_time()
-        busy = session().is_busy("work")
-        part("pump").pump()
-        if busy and session().is_busy("work"):
-            longest = max(longest, time.thread_time() - start)
-        time.sleep(0.01)
-    return longest
-
-
-def refused(operator, **options):
-    """The sentence with which an operator refuses."""
-    try:
-        return str(operator(**options))
-    except RuntimeError as error:
-        return str(error).strip()
+    return installed.pump_until(condition, "work", PATIENCE)
 
 
 def play(clip, during=None):

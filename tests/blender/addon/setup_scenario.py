@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import time
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,52 +15,19 @@ from types import SimpleNamespace
 REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 os.environ["BLENDER_USER_RESOURCES"] = REQUEST["user"]
 
+sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves out
+
 import bpy  # noqa: E402
+import installed  # noqa: E402
+from installed import MODULE, Canvas, part, refused, session  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
-MODULE = "bl_ext.user_default.spark_capture"
 PATIENCE = 120.0
-
-
-class Canvas:
-    """Stands in for a UILayout, which only a window has: notes what is drawn."""
-
-    def __init__(self, lines=None):
-        self.lines = [] if lines is None else lines
-
-    def row(self, **_):
-        return Canvas(self.lines)
-
-    column = box = row
-
-    def label(self, text="", **_):
-        self.lines.append(text)
-
-    def prop(self, data, name, **_):
-        assert name in data.bl_rna.properties, name
-        self.lines.append(f"<{name}>")
-
-    def progress(self, factor, **_):
-        self.lines.append("bar")
-
-    def operator(self, name, text=None, **_):
-        kind = getattr(bpy.ops.spark, name.partition(".")[2]).get_rna_type()
-        self.lines.append(f"[{kind.name if text is None else text}]")
-        return SimpleNamespace()
-
-
-def part(name):
-    """A module of the installed add-on."""
-    return importlib.import_module(f"{MODULE}.{name}")
 
 
 def preferences():
     return bpy.context.preferences.addons[MODULE].preferences
-
-
-def session():
-    return part("runtime").session()
 
 
 def state():
@@ -81,23 +47,7 @@ def drawn():
 
 
 def pump_until(condition):
-    """Calls the pump until the condition holds. Gives the processor's seconds of its longest call."""
-    longest, deadline = 0.0, time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, state()
-        start = time.thread_time()
-        part("pump").pump()
-        longest = max(longest, time.thread_time() - start)
-        time.sleep(0.01)
-    return longest
-
-
-def refused(operator, **options):
-    """The sentence with which an operator refuses."""
-    try:
-        return str(operator(**options))
-    except RuntimeError as error:
-        return str(error).strip()
+    return installed.pump_until(condition, "set-up", PATIENCE)
 
 
 def whole(operator, **options):

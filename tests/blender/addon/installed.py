@@ -1,0 +1,84 @@
+"""For scenarios inside Blender: the installed add-on's modules, what its panels draw, and its pump.
+
+Import it after BLENDER_USER_RESOURCES is set: it brings bpy in.
+"""
+
+import importlib
+import time
+from types import SimpleNamespace
+
+import bpy
+
+MODULE = "bl_ext.user_default.spark_capture"
+
+
+class Canvas:
+    """Stands in for a UILayout, which only a window has: notes what is drawn, refuses what Blender would not know."""
+
+    ICONS = frozenset(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
+
+    def __init__(self, lines=None):
+        self.lines = [] if lines is None else lines
+
+    def _part(self, **_):
+        return Canvas(self.lines)
+
+    row = column = box = _part
+
+    def _icon(self, icon):
+        assert icon in self.ICONS, icon
+
+    def label(self, text="", icon="NONE"):
+        self._icon(icon)
+        self.lines.append(text)
+
+    def operator(self, name, text=None, icon="NONE", emboss=True):
+        self._icon(icon)
+        group, _, operator = name.partition(".")
+        kind = getattr(getattr(bpy.ops, group), operator)
+        self.lines.append(f"[{kind.get_rna_type().name if text is None else text}]")
+        return SimpleNamespace()
+
+    def prop(self, data, name, text=None, icon="NONE", placeholder=""):
+        assert name in data.bl_rna.properties, name
+        self.lines.append(f"<{name}>")
+
+    def progress(self, factor, type, text):
+        assert type == "BAR"
+        self.lines.append(f"bar {factor:.2f} {text}")
+
+    def template_list(self, kind, name, data, collection, owner, index, rows):
+        for position, item in enumerate(getattr(data, collection)):
+            getattr(bpy.types, kind).draw_item(None, None, self, data, item, 0, owner, index, position)
+
+
+def part(name):
+    """A module of the installed add-on."""
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def session():
+    return part("runtime").session()
+
+
+def refused(operator, **options):
+    """The sentence with which an operator refuses."""
+    try:
+        return str(operator(**options))
+    except RuntimeError as error:
+        return str(error).strip()
+
+
+def pump_until(condition, kind, patience):
+    """Calls the pump until the condition holds. Gives the processor's seconds of the longest call during a job of that
+    kind: the call that ends one may import modules for the first time."""
+    longest, deadline = 0.0, time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(session().state(kind))
+        start, busy = time.thread_time(), session().is_busy(kind)
+        part("pump").pump()
+        if busy and session().is_busy(kind):
+            longest = max(longest, time.thread_time() - start)
+        time.sleep(0.01)
+    return longest

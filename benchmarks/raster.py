@@ -89,9 +89,8 @@ def steps(rasterizer: Rasterizer, size: int, batch: int, device: str) -> tuple[C
     points, faces, K, uv, uv_faces = scene(size, batch, device)
     points.requires_grad_()
     mesh, adjacent, box = topology(faces, uv, uv_faces, points.shape[1]), adjacent_faces(faces), (size, size)
-    albedo = torch.full((1024, 1024, 3), 0.5, device=device, requires_grad=True)
-    grey = torch.full((1024, 1024, 1), 0.5, device=device, requires_grad=True)
-    flat = torch.tensor([0.0, 0, 1], device=device).repeat(1024, 1024, 1).requires_grad_()
+    texel = torch.tensor([0.5, 0.5, 0.5, 0.5, 0.5, 0, 0, 1], device=device)
+    texels = texel.repeat(1024, 1024, 1).requires_grad_()
     light = distant_light((-0.4, -0.6, -0.8), (0.7, 0.7, 0.7), (0.3, 0.3, 0.3))
     light = Light(*(part.to(device) for part in (light.harmonics, light.direction, light.strength)))
     clip = clip_points(points.detach(), K, box)
@@ -108,10 +107,9 @@ def steps(rasterizer: Rasterizer, size: int, batch: int, device: str) -> tuple[C
         points.grad = None
 
     def shaded() -> None:
-        maps = Maps(albedo, grey, grey, flat)
-        colour, _ = render_batch(points, K, box, mesh, maps, [light] * batch, rasterizer)
+        colour, _ = render_batch(points, K, box, mesh, Maps(texels), [light] * batch, rasterizer)
         colour.square().mean().backward()
-        points.grad = albedo.grad = grey.grad = flat.grad = None
+        points.grad = texels.grad = None
 
     return forward, attributes, shaded
 

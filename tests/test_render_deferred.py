@@ -20,14 +20,15 @@ SIZE = (24, 16)
 
 def maps_of(albedo: float = 0.5, side: int = 4, specular: float = 0.0, relief: tuple = (0.0, 0.0, 1.0)) -> Maps:
     one = torch.ones(side, side, 1)
-    return Maps(albedo * one.expand(-1, -1, 3), specular * one, 0.4 * one, torch.tensor(relief).expand(side, side, 3))
+    parts = [albedo * one.expand(-1, -1, 3), specular * one, 0.4 * one, torch.tensor(relief).expand(side, side, 3)]
+    return Maps(torch.cat(parts, -1))
 
 
 def rough_maps(side: int = 4) -> Maps:
     """No texel as its neighbour, every value within its bounds."""
     relief = torch.cat([0.4 * torch.rand(side, side, 2) - 0.2, torch.ones(side, side, 1)], -1)
     albedo, specular, roughness = (0.3 + 0.4 * torch.rand(side, side, channels) for channels in (3, 1, 1))
-    return Maps(albedo, specular, roughness, relief)
+    return Maps(torch.cat([albedo, specular, roughness, relief], -1))
 
 
 def light_to_degree_3(direction: tuple[float, float, float]) -> Light:
@@ -118,13 +119,13 @@ def leaves_of(dtype: torch.dtype) -> tuple[list[Tensor], Callable[..., Tensor]]:
     fragments = replace(fragments, bary=fragments.bary.to(dtype), depth=fragments.depth.to(dtype))
     maps, lights = rough_maps(), [light_to_degree_3((-0.4, -0.5, -1)), light_to_degree_3((0.5, 0.2, -1))]
     mesh, K = to_type(mesh, dtype), K.to(dtype)
-    parts = [points, *vars(maps).values(), *vars(lights[0]).values(), *vars(lights[1]).values()]
+    parts = [points, *maps.texels.split([3, 1, 1, 3], -1), *vars(lights[0]).values(), *vars(lights[1]).values()]
     leaves = [x.to(dtype, copy=True).requires_grad_() for x in parts]
 
     def picture(points: Tensor, *rest: Tensor) -> Tensor:
         lit = [Light(*rest[4:7]), Light(*rest[7:10])]
         clip = clip_points(points, K, SIZE)
-        return torch.cat(shade_fragments(points, clip, fragments, mesh, Maps(*rest[:4]), lit), -1)
+        return torch.cat(shade_fragments(points, clip, fragments, mesh, Maps(torch.cat(rest[:4], -1)), lit), -1)
 
     return leaves, picture
 

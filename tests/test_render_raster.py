@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spark_backend.geometry.camera import camera_matrix, clip_points
 from spark_backend.geometry.mesh import adjacent_faces
-from spark_backend.render.antialias import antialias
+from spark_backend.render.antialias import Exchange, antialias
 from spark_backend.render.attributes import Samples, sample_attributes, sample_barycentrics
 from spark_backend.render.rasterizer import Fragments, differentiable_barycentrics, interpolate
 from spark_backend.render.warp import WarpRasterizer
@@ -156,3 +156,13 @@ def test_antialias_gradient_against_differences():
     difference = (value(1e-7) - value(-1e-7)).item() / 2e-7
     assert slope == pytest.approx(difference, rel=1e-4)
     assert abs(slope) > 1e-2
+
+
+def test_gradient_of_the_antialiased_colours():
+    """In float64 against differences: every pixel's colour, and the share that its neighbour gets of it."""
+    generator = torch.Generator().manual_seed(0)
+    colour = torch.rand(12, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    share = (torch.rand(8, generator=generator, dtype=torch.float64) - 0.5).requires_grad_()
+    near, far = torch.tensor([0, 1, 2, 2, 5, 6, 7, 7]), torch.tensor([1, 2, 3, 6, 6, 7, 3, 11])
+    changed = torch.tensor([0, 2, 2, 6, 5, 7, 3, 7])
+    assert torch.autograd.gradcheck(Exchange.apply, (colour, share, changed, near, far))

@@ -3,13 +3,15 @@
 The annotations are Warp's own, which a type checker cannot read, hence `no_type_check`.
 """
 
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import warp as wp
 
 wp.set_module_options({"enable_backward": True})
 
 BASIS = 16
+TEXEL = wp.types.vector(length=8, dtype=float)
+"""Albedo, specular, roughness, normal; see `reflectance.Maps`."""
 
 
 @wp.func
@@ -21,8 +23,8 @@ def corner(position: float, side: int) -> int:
 
 @wp.func
 @no_type_check
-def texel_at(map: wp.array2d(dtype=Any), uv: wp.vec2):
-    """Bilinear, of numbers or vectors; beyond the border its colour goes on."""
+def texel_at(map: wp.array2d(dtype=TEXEL), uv: wp.vec2) -> TEXEL:
+    """Bilinear; beyond the border its colour goes on."""
     x = wp.clamp(uv[0] * float(map.shape[1]) - 0.5, 0.0, float(map.shape[1] - 1))
     y = wp.clamp((1.0 - uv[1]) * float(map.shape[0]) - 0.5, 0.0, float(map.shape[0] - 1))
     left = corner(x, map.shape[1])
@@ -85,10 +87,7 @@ def shade_samples(
     position: wp.array(dtype=wp.vec3),
     uv: wp.array(dtype=wp.vec2),
     tangent: wp.array(dtype=wp.vec4),
-    albedo: wp.array2d(dtype=wp.vec3),
-    specular: wp.array2d(dtype=float),
-    roughness: wp.array2d(dtype=float),
-    relief: wp.array2d(dtype=wp.vec3),
+    texels: wp.array2d(dtype=TEXEL),
     harmonics: wp.array2d(dtype=wp.vec3),
     direction: wp.array(dtype=wp.vec3),
     strength: wp.array(dtype=wp.vec3),
@@ -97,12 +96,11 @@ def shade_samples(
     """One thread a sample: `shade_textured` of the maps, with the normal that `bend` gives."""
     sample = wp.tid()
     which = image[sample]
-    at = uv[sample]
+    texel = texel_at(texels, uv[sample])
     along = tangent[sample]
     u = wp.vec3(along[0], along[1], along[2])
     v = wp.cross(smooth[sample], u) * along[3]
-    lean = texel_at(relief, at)
-    n = wp.normalize(u * lean[0] + v * lean[1] + smooth[sample] * lean[2])
-    shine = highlight_at(n, -wp.normalize(position[sample]), direction[which], texel_at(roughness, at))
-    diffuse = wp.cw_mul(texel_at(albedo, at), irradiance_at(harmonics, which, n))
-    colour[sample] = diffuse + strength[which] * (texel_at(specular, at) * shine)
+    n = wp.normalize(u * texel[5] + v * texel[6] + smooth[sample] * texel[7])
+    shine = highlight_at(n, -wp.normalize(position[sample]), direction[which], texel[4])
+    albedo = wp.vec3(texel[0], texel[1], texel[2])
+    colour[sample] = wp.cw_mul(albedo, irradiance_at(harmonics, which, n)) + strength[which] * (texel[3] * shine)

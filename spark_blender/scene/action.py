@@ -73,3 +73,17 @@ def channels_of(owner: bpy.types.ID, action: bpy.types.Action) -> bpy.types.bpy_
     layer = action.layers[0] if action.layers else action.layers.new("Layer")
     strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(owner.animation_data.action_slot, ensure=True)
+
+
+def channels_in_use(owner: bpy.types.ID) -> list[bpy.types.bpy_struct]:
+    """What holds the `fcurves` that animate `owner`: of its action and of its NLA strips' actions."""
+    animation = owner.animation_data
+    if animation is None:
+        return []
+    users = [animation, *(strip for track in animation.nla_tracks for strip in track.strips)]
+    users = [user for user in users if user.action is not None]
+    if bpy.app.version < (4, 4):
+        return [user.action for user in users]
+    strips = ((user, strip) for user in users for layer in user.action.layers for strip in layer.strips)
+    bags = (strip.channelbag(user.action_slot) for user, strip in strips if user.action_slot is not None)
+    return [bag for bag in bags if bag is not None]

@@ -9,6 +9,7 @@ import bpy
 
 from spark_backend.protocol.errors import SparkError
 
+from .centimetres import in_centimetres
 from .scene import HeadObjects
 
 
@@ -46,8 +47,9 @@ def image_nodes(material: bpy.types.Material) -> list[bpy.types.Node]:
 
 
 def export_fbx(head: HeadObjects, path: Path) -> None:
-    """Bones and shape keys with a key per frame. No modifiers: applying one drops the shape keys without a word."""
-    with renamed(head.armature, "Armature"):  # Unreal adds a root bone of the object's name, unless it is this one
+    """Bones and shape keys with a key per frame, in centimetres. No modifiers: applying one drops the shape keys."""
+    # Unreal adds a root bone of the object's name, unless it is this one
+    with renamed(head.armature, "Armature"), in_centimetres(head):
         call(
             bpy.ops.export_scene.fbx,
             filepath=str(path),
@@ -89,7 +91,7 @@ def export_usd(head: HeadObjects, path: Path) -> None:
         bpy.ops.wm.usd_export,
         filepath=str(path),
         selected_objects_only=True,
-        export_animation=has_take(head),
+        export_animation=bool(take_name(head)),
         export_armatures=True,
         export_shapekeys=True,
         export_materials=True,
@@ -105,27 +107,29 @@ def export_usd(head: HeadObjects, path: Path) -> None:
 
 def export_gltf(head: HeadObjects, path: Path) -> None:
     """Binary glTF: skin, morph targets, animation sampled at every frame, maps inside."""
-    call(
-        bpy.ops.export_scene.gltf,
-        filepath=str(path),
-        export_format="GLB",
-        use_selection=True,
-        export_apply=False,
-        export_skins=True,
-        export_all_influences=True,
-        export_morph=True,
-        export_morph_normal=False,
-        export_animations=has_take(head),
-        export_animation_mode="ACTIVE_ACTIONS",
-        export_morph_animation=True,
-        export_frame_range=True,
-        export_anim_slide_to_zero=True,  # the take begins at 0 s, not at the scene's first frame
-        export_force_sampling=True,
-        export_optimize_animation_size=False,
-        export_extras=False,
-        export_lights=False,
-        export_cameras=False,
-    )
+    with gltf_seconds(bpy.context.scene.render):
+        call(
+            bpy.ops.export_scene.gltf,
+            filepath=str(path),
+            export_format="GLB",
+            use_selection=True,
+            export_apply=False,
+            export_skins=True,
+            export_all_influences=True,
+            export_morph=True,
+            export_morph_normal=False,
+            export_animations=bool(take_name(head)),
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_nla_strips_merged_animation_name=take_name(head),
+            export_morph_animation=True,
+            export_frame_range=True,
+            export_anim_slide_to_zero=True,  # the take begins at 0 s, not at the scene's first frame
+            export_force_sampling=True,
+            export_optimize_animation_size=False,
+            export_extras=False,
+            export_lights=False,
+            export_cameras=False,
+        )
 
 
 def export_obj(head: HeadObjects, path: Path) -> None:
@@ -164,10 +168,10 @@ def call(operator: Callable[..., Any], **options: Any) -> None:
     operator(**{name: value for name, value in options.items() if name in known})
 
 
-def has_take(head: HeadObjects) -> bool:
-    """Whether a performance is on the head."""
+def take_name(head: HeadObjects) -> str:
+    """What the performance on the head is called, empty without one."""
     animation = head.armature.animation_data
-    return animation is not None and animation.action is not None
+    return animation.action.name if animation is not None and animation.action is not None else ""
 
 
 @contextlib.contextmanager
@@ -188,6 +192,20 @@ def selected(head: HeadObjects) -> Iterator[None]:
         for chosen in before:
             chosen.select_set(True)
         layer.objects.active = active
+
+
+@contextlib.contextmanager
+def gltf_seconds(render: bpy.types.RenderSettings) -> Iterator[None]:
+    """Makes Blender's glTF exporter write true seconds at rates such as 29.97.
+
+    Up to 5.2 it takes the rate for `fps * fps_base`, which is `fps / fps_base`: half an hour drifts by 3.6 s.
+    """
+    before = render.fps_base
+    render.fps_base = 1 / before
+    try:
+        yield
+    finally:
+        render.fps_base = before
 
 
 @contextlib.contextmanager

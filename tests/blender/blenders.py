@@ -3,7 +3,6 @@
 `SPARK_BPY_PYTHONS` adds pythons that have bpy, separated by the system's path separator.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -75,13 +74,3 @@ def run_toy_probe(program: BlenderProgram, probe: str, folder: Path) -> dict[str
     answer = run_probe(program, probe, request, folder)
     assert "error" not in answer, answer["error"]
     return answer
-
-
-def begin_probe() -> dict[str, Any]:
-    """Called by a probe inside Blender: makes our packages importable, returns the request."""
-    request = json.loads(Path(sys.argv[-1]).read_text())
-    specification = importlib.util.spec_from_file_location("runner", request["runner"])
-    runner = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(runner)
-    runner.load_packages()
-    return request

@@ -34,6 +34,12 @@ def empty(rate: float) -> None:
     bpy.context.scene.render.fps = round(rate)
 
 
+def timing() -> list:
+    """First and last frame and rate that the file gave the scene."""
+    scene = bpy.context.scene
+    return [scene.frame_start, scene.frame_end, scene.render.fps / scene.render.fps_base]
+
+
 def read_blend(request: dict, arrays: dict) -> dict:
     bpy.ops.wm.open_mainfile(filepath=request["blend"])
     arrays["blend"] = positions(request["frames"])
@@ -49,10 +55,11 @@ def read_blend(request: dict, arrays: dict) -> dict:
 
 def read_alembic(request: dict, arrays: dict) -> dict:
     empty(request["rate"])
-    bpy.ops.wm.alembic_import(filepath=request["abc"], as_background_job=False)
+    bpy.ops.wm.alembic_import(filepath=request["abc"], as_background_job=False, set_frame_range=True)
     arrays["abc"] = positions(request["frames"])
     mesh = the_mesh().data
     return {
+        "timing": timing(),
         "uv": len(mesh.uv_layers),
         "materials": len(mesh.materials),
         "sizes": sorted({p.loop_total for p in mesh.polygons}),
@@ -91,14 +98,30 @@ def read_usd(request: dict, arrays: dict) -> dict:
     empty(request["rate"])
     bpy.ops.wm.usd_import(filepath=request["usdc"])
     arrays["usd"] = positions(request["frames"])
-    return {"images": sorted(i.name for i in bpy.data.images if i.source == "FILE")}
+    return {"timing": timing(), "images": sorted(i.name for i in bpy.data.images if i.source == "FILE")}
+
+
+def read_gltf(request: dict, arrays: dict) -> dict:
+    empty(request["rate"])
+    bpy.ops.import_scene.gltf(filepath=request["glb"])
+    arrays["glb_rest"] = rest_positions()
+    arrays["glb"] = positions([frame - 1 for frame in request["frames"]])  # its first frame is at 0 s
+    return {"bones": sorted(bone.name for bone in the_mesh().find_armature().data.bones)}
+
+
+def rest_positions() -> "np.ndarray":
+    """(V, 3) of the mesh in its own axes, which the importer turns to +Z up."""
+    mesh = the_mesh().data
+    points = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", points)
+    return points.reshape(-1, 3)
 
 
 def main() -> None:
     request = json.loads(Path(sys.argv[-1]).read_text())
     arrays, answer = {}, {}
     try:
-        for read in (read_blend, read_alembic, read_fbx, read_obj, read_usd):
+        for read in (read_blend, read_alembic, read_fbx, read_obj, read_usd, read_gltf):
             answer[read.__name__] = read(request, arrays)
         np.savez(request["arrays"], **arrays)
     except Exception:  # noqa: BLE001 - the test shows it

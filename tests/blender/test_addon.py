@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stand_in import CHECKOUT, HERE, build_zip, make_environments
+from blenders import programs
+from stand_in import HERE, build_zip, make_environments
 
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.take import load_take
@@ -17,15 +17,7 @@ from spark_backend.protocol.take import load_take
 pytestmark = pytest.mark.blender
 
 
-def blender_pythons() -> list[Path]:
-    """Pythons with bpy: those of SPARK_BPY_PYTHONS and the one in .venv-bpy."""
-    named = [Path(path) for path in os.environ.get("SPARK_BPY_PYTHONS", "").split(os.pathsep) if path]
-    inside = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
-    beside = [CHECKOUT / ".venv-bpy" / inside, Path(sys.prefix).parent / ".venv-bpy" / inside]
-    return list(dict.fromkeys(path for path in (*beside, *named) if path.exists()))
-
-
-PYTHONS = blender_pythons()
+PYTHONS = [program.path for program in programs() if program.is_python]
 CHOICES = ["<preset>", "<tracker>", "[Capture]", "[Track Selected Clip]"]
 """What the panel Capture shows before it tells of a job, once there is a head."""
 

@@ -94,6 +94,7 @@ def test_blend_holds_scene_maps_and_relative_paths(exported: Exported):
 def test_alembic_holds_the_geometry(exported: Exported):
     assert farthest(exported.arrays["abc"], exported.chosen) < TOLERANCE
     assert exported.answer["read_alembic"]["uv"] == 1
+    assert exported.answer["read_alembic"]["timing"] == [1, 24, 30]
     assert exported.answer["read_alembic"]["sizes"] == [3, 4]
 
 
@@ -136,6 +137,7 @@ def test_usd_holds_weights_and_geometry(exported: Exported):
         points = np.array(mesh.GetPointsAttr().Get(frame), float) @ world[:3, :3] + world[3, :3]
         assert farthest(points, expected) < TOLERANCE
     assert farthest(exported.arrays["usd"], exported.chosen) < TOLERANCE
+    assert exported.answer["read_usd"]["timing"] == [1, 24, 30]
     assert (exported.folder / "textures" / "toy_albedo.png").exists()
 
 
@@ -156,3 +158,10 @@ def test_glb_holds_weights_and_geometry(exported: Exported):
     for time, expected in zip(times, exported.chosen, strict=True):
         assert farthest(glb.positions(time) @ turn.T, expected[vertex]) < TOLERANCE
     assert glb.images == ["toy_albedo", "toy_normal", "toy_roughness"]
+
+
+def test_glb_comes_back_into_blender(exported: Exported):
+    distance, vertex = cKDTree(exported.avatar.neutral).query(exported.arrays["glb_rest"])
+    assert distance.max() < TOLERANCE
+    assert set(exported.answer["read_gltf"]["bones"]) == set(exported.avatar.joint_names)
+    assert farthest(exported.arrays["glb"], exported.chosen[:, vertex]) < TOLERANCE

@@ -5,7 +5,7 @@ import bpy
 from .adjust_properties import SPARK_PG_adjust, SPARK_PG_adjusted_key, head_in
 from .adjust_retarget import SPARK_PG_mapping_row, rig_of
 from .drawing import paragraph
-from .panels import SparkPanel
+from .panels.base import ORDER, SparkPanel, split_column
 from .scene.captured import action_of
 from .scene.head_motion import place_of
 from .scene.mapping import BONES
@@ -14,7 +14,7 @@ from .scene.performance import REGIONS
 
 class SPARK_PT_adjust(SparkPanel, bpy.types.Panel):
     bl_label = "Adjust"
-    bl_order = 4
+    bl_order = ORDER.index("adjust")
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -32,13 +32,6 @@ class SPARK_PT_adjust(SparkPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("spark.reset_adjustments", icon="LOOP_BACK")
         row.operator("spark.keep_adjustments", icon="CHECKMARK")
-
-
-def split_column(layout: bpy.types.UILayout) -> bpy.types.UILayout:
-    """A column with names on the left, without key-frame dots."""
-    column = layout.column()
-    column.use_property_split, column.use_property_decorate = True, False
-    return column
 
 
 class AdjustPart(SparkPanel):

@@ -11,10 +11,14 @@ LETTER_WIDTH = 6.4
 """Mean width in pixels of a letter of Blender's interface at a scale of 1."""
 
 
+def sidebar_width(context: bpy.types.Context) -> float:
+    """Pixels at an interface scale of 1 that a panel has for its contents."""
+    return context.region.width / context.preferences.system.ui_scale - 45
+
+
 def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """Text over as many lines as the sidebar's width needs: labels do not wrap."""
-    scale = context.preferences.system.ui_scale
-    width = context.region.width / scale - (70 if icon != "NONE" else 45)
+    width = sidebar_width(context) - (25 if icon != "NONE" else 0)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for index, line in enumerate(textwrap.wrap(text, max(16, int(width / LETTER_WIDTH)))):
@@ -27,8 +31,11 @@ def alert(layout: bpy.types.UILayout, context: bpy.types.Context, message: str, 
     column = box.column()
     column.alert = True
     paragraph(column, context, message, "ERROR")
-    if runtime.session().state(kind) is None:
+    state = runtime.session().state(kind)
+    if state is None:
         return
+    if state.resumable:
+        box.operator("spark.resume", icon="PLAY")
     row = box.row(align=True)
     row.operator("spark.open_log", icon="TEXT").kind = kind
     if kind == WORK:

@@ -54,8 +54,8 @@ class SPARK_AP_preferences(bpy.types.AddonPreferences):
         default=str(Path.home() / "SPARK"),
     )
     keep_running: BoolProperty(
-        name="Keep Capturing When Blender Closes",
-        description="Let a running capture go on; it is found again when the file is opened",
+        name="Keep Training When Blender Closes",
+        description="Let a running job go on; it is found again when the file is opened",
     )
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -1,14 +1,18 @@
 """The project beside the scene: opening it, and filling the lists from what is on disk."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.project import Project, create_project, load_clip_info, open_project, save_project
+from spark_backend.protocol.project import Project, create_project, open_project, save_project
 
-from .properties import SPARK_PG_clip, SPARK_PG_settings
+from . import runtime
+from .facts import ProjectFacts, read_facts
+from .properties import SPARK_PG_settings, absolute
+from .recent import note_recent
 
 SUFFIX = ".spark"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".3gp")
@@ -16,7 +20,7 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi", ".webm", ".mpg", ".mpe
 
 def project_folder(settings: SPARK_PG_settings) -> Path | None:
     """The open project's folder; None when none is open. A path relative to the .blend is made absolute."""
-    return Path(bpy.path.abspath(settings.project)).absolute() if settings.project else None
+    return absolute(settings.project) if settings.project else None
 
 
 def required_project(settings: SPARK_PG_settings) -> Project:
@@ -37,53 +41,73 @@ def new_project(settings: SPARK_PG_settings, parent: Path, name: str) -> Project
     return project
 
 
+def free_name(parent: Path, name: str) -> str:
+    """The name, numbered when `parent` has a project of that name already."""
+    names = (name, *(f"{name} {number}" for number in range(2, 1000)))
+    return next(name for name in names if not (parent / (name + SUFFIX)).exists())
+
+
 def show_project(settings: SPARK_PG_settings, project: Project) -> None:
     """Makes it the scene's project; the clips are those that were read before."""
     settings.project = str(project.folder)
     settings.clips.clear()
     settings.clip_index = 0
+    settings.exported = ""
     refresh(settings)
+    note_recent(project.folder)
 
 
-def refresh(settings: SPARK_PG_settings) -> None:
+def refresh(settings: SPARK_PG_settings) -> ProjectFacts:
     """Brings the lists up to date with the project on disk. Videos that were not read yet stay."""
-    project = required_project(settings)
-    listed = {Path(bpy.path.abspath(item.path)): item for item in settings.clips}
-    for name in project.clips:
-        try:
-            info = load_clip_info(project.clip_folder(name))
-        except SparkError:
-            continue
-        item = listed.get(Path(info.source)) or settings.clips.add()
-        item.path, item.name, item.clip = info.source, Path(info.source).name, name
-        item.frames, item.coverage, item.warnings = info.frames, info.coverage, "\n".join(info.warnings)
-    takes = sorted(path.stem for path in (project.folder / "takes").glob("*.npz"))
+    facts = read_facts(required_project(settings).folder)
+    runtime.session().note_facts(facts)
+    listed = {video_of(item) for item in settings.clips}
+    for info in facts.clips.values():
+        if Path(info.source) not in listed:
+            list_video(settings, Path(info.source)).face = info.face
+    selected = settings.takes[settings.take_index].name if settings.take_index < len(settings.takes) else ""
     settings.takes.clear()
-    for name in takes:
+    for name in facts.takes:
         settings.takes.add().name = name
-    settings.take_index = min(settings.take_index, max(len(takes) - 1, 0))
-    settings.has_avatar = (project.avatar_folder / "avatar.json").exists()
+    settings.take_index = max(settings.takes.find(selected), 0)
+    return facts
+
+
+def video_of(item: bpy.types.PropertyGroup) -> Path:
+    """The video of a row of the list, absolute."""
+    return absolute(item.path)
+
+
+def list_video(settings: SPARK_PG_settings, video: Path) -> bpy.types.PropertyGroup:
+    """A new row for a video, under a name that no other row has."""
+    names = (video.name, *(f"{video.stem} ({number}){video.suffix}" for number in range(2, 1000)))
+    name = next(name for name in names if name not in settings.clips)
+    item = settings.clips.add()
+    item.path, item.name = str(video), name
+    return item
 
 
 def add_clips(settings: SPARK_PG_settings, paths: Iterable[Path]) -> int:
     """Lists videos, each once. Gives how many are new."""
-    listed = {Path(bpy.path.abspath(item.path)) for item in settings.clips}
+    listed = {video_of(item) for item in settings.clips}
     new = [path.absolute() for path in dict.fromkeys(paths) if path.absolute() not in listed]
     for path in new:
         if not path.is_file():
             raise SparkError(f"{path}: no such video; choose another")
-        item = settings.clips.add()
-        item.path, item.name = str(path), path.name
+        list_video(settings, path)
         settings.clip_index = len(settings.clips) - 1
     return len(new)
 
 
 def remove_clip(settings: SPARK_PG_settings, index: int) -> None:
     """Takes a video out of the list, and its clip out of the project when it has been read."""
-    item: SPARK_PG_clip = settings.clips[index]
-    if item.clip and settings.project:
+    item = settings.clips[index]
+    if settings.project:
         project = required_project(settings)
-        remaining = tuple(name for name in project.clips if name != item.clip)
-        save_project(Project(project.folder, project.head_model, remaining, project.versions))
+        clip = read_facts(project.folder).clip_of(video_of(item))
+        if clip is not None:
+            save_project(replace(project, clips=tuple(name for name in project.clips if name != clip)))
     settings.clips.remove(index)
     settings.clip_index = min(index, max(len(settings.clips) - 1, 0))
+    if settings.project:
+        refresh(settings)

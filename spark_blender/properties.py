@@ -1,5 +1,8 @@
 """What the add-on keeps in a scene: the project's path, the clips and takes listed, the choices made."""
 
+import os
+from pathlib import Path
+
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
@@ -30,14 +33,27 @@ TRACKERS = (
 )
 
 
+TARGETS = (
+    ("ACTION", "Own Action", "Play the take as an action of its own, in the place of what the head plays now"),
+    (
+        "INSERT",
+        "Current Action",
+        "Put the take's keys into the action that the head plays now; keys outside of the take's time stay",
+    ),
+    ("LAYER", "NLA Strip", "Lay the take over what the head plays now, as a strip of its own in the NLA editor"),
+)
+
+
 class SPARK_PG_clip(bpy.types.PropertyGroup):
     """One video in the list"""
 
     path: StringProperty(name="Video", subtype="FILE_PATH")
-    clip: StringProperty(name="Clip", description="Name in the project, once it has been read")
-    frames: IntProperty()
-    coverage: FloatProperty(description="Part of the frames in which the face was found")
-    warnings: StringProperty()
+    face: IntProperty(
+        name="Person",
+        description="Which of the people in the picture to follow: 0 is the one who is largest and longest there",
+        min=0,
+        max=50,
+    )
 
 
 class SPARK_PG_take(bpy.types.PropertyGroup):
@@ -48,13 +64,27 @@ class SPARK_PG_settings(bpy.types.PropertyGroup):
     """The SPARK tab's part of a scene"""
 
     project: StringProperty(name="Project", description="Folder of the person", subtype="DIR_PATH")
+    project_home: StringProperty(description="Where that folder was when the file was saved")
     clips: CollectionProperty(type=SPARK_PG_clip)
-    clip_index: IntProperty()
-    has_avatar: BoolProperty(description="Whether the project has a head to import")
-    preset: EnumProperty(name="Head", description="How much work to put into the head", items=PRESETS)
-    tracker: EnumProperty(name="Tracking", description="How the performances are found", items=TRACKERS)
+    clip_index: IntProperty(name="Clip", description="The video that is shown and captured")
+    preset: EnumProperty(name="Quality", description="How much work to put into the head", items=PRESETS)
+    tracker: EnumProperty(name="Tracking", description="How the performance is found", items=TRACKERS)
+    smoothing: FloatProperty(
+        name="Smoothing",
+        description=(
+            "Seconds over which the curves of a take are evened out when it is baked; blinks keep their height, and "
+            "the panel Adjust changes it later"
+        ),
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        soft_max=0.2,
+        step=0.5,
+        precision=3,
+    )
     takes: CollectionProperty(type=SPARK_PG_take)
-    take_index: IntProperty()
+    take_index: IntProperty(name="Take", description="The take that is baked and exported")
+    target: EnumProperty(name="Bake To", description="Where the keys of a take go", items=TARGETS)
     match_scene: BoolProperty(
         name="Match Scene to Clip",
         description=(
@@ -65,6 +95,7 @@ class SPARK_PG_settings(bpy.types.PropertyGroup):
     )
     start_frame: IntProperty(name="Start Frame", description="Where the take begins", default=1, min=0, max=1_000_000)
     export_format: EnumProperty(name="Format", description="Kind of file to write", items=FORMATS)
+    exported: StringProperty(description="The file that was written last")
 
 
 CLASSES = (SPARK_PG_clip, SPARK_PG_take, SPARK_PG_settings)
@@ -73,3 +104,8 @@ CLASSES = (SPARK_PG_clip, SPARK_PG_take, SPARK_PG_settings)
 def settings_of(scene: bpy.types.Scene) -> SPARK_PG_settings:
     """The SPARK tab's part of a scene."""
     return scene.spark_capture
+
+
+def absolute(path: str) -> Path:
+    """A path that the file or the preferences keep, which may be relative to the .blend."""
+    return Path(os.path.normpath(bpy.path.abspath(path))).absolute()

@@ -14,10 +14,11 @@ from spark_backend.protocol.project import open_project
 
 from . import result, runtime
 from .backend import describe_check, describe_failure, find_backend
+from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CHECK, SET_UP, WORK, Backend, JobState
+from .session import CHECK, SET_UP, WORK, Backend, JobState, stopped_job
 from .viewport import show_head
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
@@ -41,6 +42,8 @@ def pump() -> None:
     """Reads what the jobs have told and acts on those that came to their end. Waits while Blender renders."""
     if bpy.app.is_job_running("RENDER"):
         return
+    if (state := runtime.session().state(WORK)) is not None and state.preview:
+        take_picture(state)
     for kind, state in runtime.session().pump():
         try:
             finish(kind, state)
@@ -58,8 +61,56 @@ def finish(kind: str, state: JobState) -> None:
         note_check(state)
     elif kind == SET_UP:
         note_set_up(state)
-    elif state.status == "done" and state.command == "capture":
-        receive_capture(state)
+    else:
+        finish_work(state)
+
+
+def finish_work(state: JobState) -> None:
+    """Brings what a job of the open project has made into the scene that has the project open."""
+    if "project" not in state.options:
+        return
+    folder = Path(state.options["project"])
+    window = window_of(folder)
+    if window is None:
+        if state.status == "done" and state.command in RECEIVERS:
+            raise SparkError(f"{folder.stem}: done; open the project in a scene to use it")
+        return
+    with bpy.context.temp_override(window=window):
+        refresh(settings_of(window.scene))
+        if state.status == "done" and state.command in RECEIVERS:
+            RECEIVERS[state.command](window, state)
+
+
+def receive_head(window: bpy.types.Window, state: JobState) -> None:
+    """Imports a trained head where the scene has none yet; one that is there stays until the user imports it."""
+    project = open_project(Path(state.options["project"]))
+    if result.find_head(project.folder) is not None:
+        return
+    show_head(window, result.import_head(project))
+    bpy.ops.ed.undo_push(message="Import Trained Head")
+
+
+def receive_takes(window: bpy.types.Window, state: JobState) -> None:
+    """Plays the first of the takes on the head, as the panel wants it placed."""
+    project, settings = open_project(Path(state.options["project"])), settings_of(window.scene)
+    name = taken(state)
+    settings.take_index = max(settings.takes.find(name), 0)
+    runtime.session().remark(WORK, warnings=result.bake(project, name, placement(settings)))
+    head = result.find_head(project.folder)
+    if settings.match_scene and head is not None:
+        show_head(window, head, through_camera=True)
+    bpy.ops.ed.undo_push(message="Bake Captured Take")
+
+
+def taken(state: JobState) -> str:
+    """Name of the take that a job has made."""
+    if state.command == "track":
+        return Path(state.result["take"]).stem
+    return Path(next(iter(state.result["takes"].values()))).stem
+
+
+RECEIVERS = {"train": receive_head, "track": receive_takes, "capture": receive_takes}
+"""What is done in the scene with what a job has made, by the job's command."""
 
 
 def note_check(state: JobState) -> None:
@@ -81,32 +132,9 @@ def note_set_up(state: JobState) -> None:
     session.set_backend(found)
 
 
-def receive_capture(state: JobState) -> None:
-    """Brings a captured head with its first take into the scene that has its project open.
-
-    A head that was kept is not imported anew: what the artist has made of it in the scene stays.
-    """
-    project = open_project(Path(state.result["project"]))
-    window = window_of(project.folder)
-    if window is None:
-        raise SparkError(f"{project.folder.stem} is captured; open the project in a scene to import it")
-    with bpy.context.temp_override(window=window):
-        settings = settings_of(window.scene)
-        refresh(settings)
-        kept = result.find_head(project.folder) if state.options.get("keep_head") else None
-        head = kept or result.import_head(project)
-        takes = list(state.result.get("takes", {}))
-        if takes:
-            settings.take_index = max(settings.takes.find(takes[0]), 0)
-            runtime.session().remark(WORK, warnings=result.bake(project, takes[0], placement(settings)))
-            if settings.match_scene:
-                show_head(window, head)
-        bpy.ops.ed.undo_push(message="Import Captured Head")
-
-
 def placement(settings: SPARK_PG_settings) -> result.Placement:
     """How the panel wants takes to come into the scene."""
-    return result.Placement(settings.start_frame, settings.match_scene)
+    return result.Placement(settings.start_frame, settings.match_scene, settings.target, settings.smoothing)
 
 
 def window_of(folder: Path) -> bpy.types.Window | None:
@@ -116,7 +144,7 @@ def window_of(folder: Path) -> bpy.types.Window | None:
 
 
 def take_up_projects() -> None:
-    """Brings the scenes' lists up to date, and finds a capture again that an earlier session has left running."""
+    """Brings the scenes' lists up to date, and finds the job again that an earlier session has left, running or not."""
     session = runtime.session()
     for scene in bpy.data.scenes:
         folder = project_folder(settings_of(scene))
@@ -126,9 +154,18 @@ def take_up_projects() -> None:
             refresh(settings_of(scene))
         if session.is_busy(WORK):
             continue
-        for job in running_jobs(folder / JOBS_FOLDER):
-            session.attach(WORK, job)
-            break
+        for job in (*running_jobs(folder / JOBS_FOLDER), stopped_job(folder / JOBS_FOLDER)):
+            if job is not None:
+                session.attach(WORK, job)
+                break
+
+
+def list_anew() -> None:
+    """After an undo, which has put back what the lists were: what is on disk was not undone."""
+    for scene in bpy.data.scenes:
+        if settings_of(scene).project:
+            with contextlib.suppress(SparkError):
+                refresh(settings_of(scene))
 
 
 def redraw() -> None:

@@ -8,6 +8,8 @@ from . import (
     adjust_properties,
     adjust_retarget,
     panels,
+    paths,
+    pictures,
     preferences,
     properties,
     pump,
@@ -15,6 +17,7 @@ from . import (
 )
 from .backend import find_backend
 from .operators import capture, project, result, setup
+from .recent import recent_projects
 
 CLASSES = (
     *properties.CLASSES,
@@ -34,7 +37,35 @@ CLASSES = (
 @bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
     """A file was opened: its project may have changed, and may have a job that still runs."""
+    paths.after_load()
     pump.take_up_projects()
+
+
+@bpy.app.handlers.persistent
+def after_undo(*_: object) -> None:
+    """The scene is as it was, what is on disk is not."""
+    pump.list_anew()
+
+
+@bpy.app.handlers.persistent
+def before_save(target: str, *_: object) -> None:
+    """Paths in a file start from where it is."""
+    paths.before_save(target)
+
+
+@bpy.app.handlers.persistent
+def after_save(target: str, *_: object) -> None:
+    """Paths of this session start from the open file."""
+    paths.after_save(target)
+
+
+HANDLERS = (
+    ("load_post", after_load),
+    ("undo_post", after_undo),
+    ("redo_post", after_undo),
+    ("save_pre", before_save),
+    ("save_post", after_save),
+)
 
 
 def register_all() -> None:
@@ -44,9 +75,12 @@ def register_all() -> None:
     bpy.types.Scene.spark_capture = bpy.props.PointerProperty(type=properties.SPARK_PG_settings)
     adjust_properties.register_properties()
     adjust_retarget.register_properties()
+    pictures.open_pictures()
     session = runtime.open_session()
     session.set_backend(find_backend(bpy.path.abspath(preferences.preferences_of(bpy.context).backend)))
-    bpy.app.handlers.load_post.append(after_load)
+    session.recent = tuple(recent_projects())
+    for name, handler in HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
     if not bpy.app.background:  # timers never run without a window, and a left one hangs Blender 4.5 at its end
         bpy.app.timers.register(pump.tick, first_interval=pump.IDLE_INTERVAL, persistent=True)
 
@@ -55,9 +89,11 @@ def unregister_all() -> None:
     """Everything out, in the opposite order; running jobs are let go of."""
     if bpy.app.timers.is_registered(pump.tick):
         bpy.app.timers.unregister(pump.tick)
-    if after_load in bpy.app.handlers.load_post:
-        bpy.app.handlers.load_post.remove(after_load)
+    for name, handler in HANDLERS:
+        if handler in getattr(bpy.app.handlers, name):
+            getattr(bpy.app.handlers, name).remove(handler)
     runtime.close_session()
+    pictures.close_pictures()
     adjust_retarget.unregister_properties()
     adjust_properties.unregister_properties()
     del bpy.types.Scene.spark_capture

@@ -6,18 +6,22 @@ from pathlib import Path
 
 import bpy
 
-from spark_backend.protocol.avatar import load_avatar
+from spark_backend.protocol.avatar import Avatar, load_avatar
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.project import Project
 from spark_backend.protocol.take import Take, load_take
 from spark_backend.protocol.timeline import Rate, frame_range, nearest_rate
 
 from .adjust_properties import prepare_bake, start_anew
+from .properties import absolute
 from .scene.exports import export_head
-from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar
+from .scene.layers import push_down
+from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
 
 PROJECT_KEY = "spark_project"
 """Custom property of an armature: the project folder that its head comes from."""
+STAMP_KEY = "spark_made"
+"""Custom property of an armature: when the files were written that its head was imported from."""
 TAKE_KEY = "spark_take"
 """Custom property of a camera: the take that it has filmed."""
 
@@ -29,6 +33,10 @@ class Placement:
     start: int = 1
     match_scene: bool = True
     """Give the scene the clip's rate, range, size, camera, picture and sound."""
+    target: str = "ACTION"
+    """`ACTION`: an action of the take's own; `INSERT`: into the one that plays now; `LAYER`: over that, in the NLA."""
+    smoothing: float = 0.0
+    """Seconds, see `Adjustments`; not for `INSERT`, whose action holds more than the take."""
 
 
 def require_object_mode() -> None:
@@ -37,15 +45,25 @@ def require_object_mode() -> None:
         raise SparkError("Blender is in another mode; go to Object Mode and try again")
 
 
-def import_head(project: Project) -> HeadObjects:
-    """The project's avatar in the scene; takes the place of the one that was imported before."""
+def import_head(project: Project, beside: bool = False) -> HeadObjects:
+    """The project's avatar in the scene; takes the place of the one imported before, unless it shall stand `beside` it.
+
+    What takes another's place stands where that stood, in its collections, and plays what it played.
+    """
     require_object_mode()
     avatar = load_avatar(project.avatar_folder)
-    for head in list(heads(project.folder)):
-        remove_head(head)
+    old = None if beside else find_head(project.folder)
     head = import_avatar(avatar, project.folder.stem)
     head.armature[PROJECT_KEY] = str(project.folder)
+    head.armature[STAMP_KEY] = (project.avatar_folder / "avatar.json").stat().st_mtime
+    if old is not None:
+        replace_head(old, head)
     return head
+
+
+def stamp_of(head: HeadObjects) -> float:
+    """When the head's files were written that it was imported from; 0 for one of an older SPARK."""
+    return head.armature.get(STAMP_KEY, 0.0)
 
 
 def bake(project: Project, name: str, placement: Placement) -> tuple[str, ...]:
@@ -55,23 +73,38 @@ def bake(project: Project, name: str, placement: Placement) -> tuple[str, ...]:
     avatar = load_avatar(project.avatar_folder)
     head = find_head(project.folder) or import_head(project)
     scene = bpy.context.scene
-    prepare_bake(head)
+    if placement.match_scene:
+        rate = nearest_rate(take.pts)
+        scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
+    rate = Rate(scene.render.fps, scene.render.fps_base)
+    lay_keys(head, avatar, take, name, rate, placement)
     if not placement.match_scene:
-        rate = Rate(scene.render.fps, scene.render.fps_base)
-        bake_take(head, avatar, take, name, rate=rate, start=placement.start)
-        start_anew(head)
         return ()
-    rate = nearest_rate(take.pts)
-    scene.render.fps, scene.render.fps_base = rate.fps, rate.fps_base
     scene.frame_start, scene.frame_end = frame_range(take.pts, rate, placement.start)
-    bake_take(head, avatar, take, name, rate=rate, start=placement.start)
-    start_anew(head)
     remove_plate(scene, name)
     camera = add_take_camera(scene, avatar, take, name, rate, placement.start)
     camera[TAKE_KEY] = name
     warnings = add_clip(scene, camera, video, placement.start) if (video := source_video(take)) else ()
     scene.frame_set(placement.start)
     return warnings
+
+
+def lay_keys(head: HeadObjects, avatar: Avatar, take: Take, name: str, rate: Rate, placement: Placement) -> None:
+    """Writes the take's keys to where the placement wants them; what is baked is what adjustments start from."""
+    prepare_bake(head)
+    owners = (head.armature, head.mesh.data.shape_keys)
+    plays = all(owner.animation_data is not None and owner.animation_data.action is not None for owner in owners)
+    if placement.target == "INSERT" and plays:
+        insert_take(head, avatar, take, rate=rate, start=placement.start)
+        start_anew(head)
+        return
+    if placement.target == "LAYER":
+        for owner in owners:
+            push_down(owner)
+    bake_take(head, avatar, take, name, rate=rate, start=placement.start)
+    start_anew(head)
+    if placement.smoothing:
+        head.armature.animation_data.action.spark_adjust.smoothing = placement.smoothing
 
 
 def source_video(take: Take) -> Path | None:
@@ -98,7 +131,7 @@ def heads(folder: Path) -> Iterator[HeadObjects]:
     for armature in bpy.context.scene.objects:
         if armature.type != "ARMATURE" or not armature.get(PROJECT_KEY):
             continue
-        if Path(bpy.path.abspath(armature[PROJECT_KEY])) != folder:
+        if absolute(armature[PROJECT_KEY]) != folder:
             continue
         for mesh in armature.children:
             if mesh.type == "MESH" and mesh.data.shape_keys is not None:
@@ -111,6 +144,46 @@ def find_head(folder: Path) -> HeadObjects | None:
     found = list(heads(folder))
     active = bpy.context.view_layer.objects.active
     return next((head for head in found if active in (head.armature, head.mesh)), found[0] if found else None)
+
+
+def replace_head(old: HeadObjects, new: HeadObjects) -> None:
+    """Puts `new` where `old` stands, lets it play what that plays, and takes that out of the file."""
+    pairs = ((old.armature, new.armature), (old.mesh, new.mesh))
+    for before, after in pairs:
+        collections = list(before.users_collection)
+        for collection in list(after.users_collection):
+            collection.objects.unlink(after)
+        for collection in collections:
+            collection.objects.link(after)
+    new.armature.parent, new.armature.matrix_parent_inverse = old.armature.parent, old.armature.matrix_parent_inverse
+    new.armature.matrix_basis = old.armature.matrix_basis
+    play_the_same(old.armature, new.armature)
+    play_the_same(old.mesh.data.shape_keys, new.mesh.data.shape_keys)
+    parts = [(before.name, after) for before, after in pairs]
+    parts += [(before.data.name, after.data) for before, after in pairs]
+    parts.append((old.mesh.data.shape_keys.name, new.mesh.data.shape_keys))
+    keep_sliders(old.mesh, new.mesh)
+    remove_head(old)
+    for name, part in parts:  # an action's slots find their owners again by these
+        part.name = name
+
+
+def keep_sliders(old: bpy.types.Object, new: bpy.types.Object) -> None:
+    """Gives shape keys the room that those of the same name have: a curve above its slider would be clamped."""
+    for key in new.data.shape_keys.key_blocks:
+        before = old.data.shape_keys.key_blocks.get(key.name)
+        if before is not None:
+            key.slider_min, key.slider_max = before.slider_min, before.slider_max
+
+
+def play_the_same(old: bpy.types.ID, new: bpy.types.ID) -> None:
+    """Gives `new` the action that `old` plays, with its slot."""
+    if old.animation_data is None or old.animation_data.action is None:
+        return
+    animation = new.animation_data_create()
+    animation.action = old.animation_data.action
+    if hasattr(animation, "action_slot"):
+        animation.action_slot = old.animation_data.action_slot
 
 
 def remove_head(head: HeadObjects) -> None:

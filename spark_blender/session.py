@@ -11,14 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.job import Done, Event, Failed, Job, Metric, Preview, Progress, Warning, read_job, write_job
+from spark_backend.protocol.job import (
+    Done,
+    Event,
+    Failed,
+    Job,
+    Metric,
+    Preview,
+    Progress,
+    Warning,
+    read_events,
+    read_job,
+    write_job,
+)
 from spark_backend.protocol.launch import JobProcess, lock_is_held
+
+from .facts import ProjectFacts
 
 KEPT_JOBS = 10
 """Folders of earlier jobs that stay beside a new one, for their logs."""
 
 CHECK, WORK, SET_UP = "check", "work", "set-up"
 """The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment."""
+RESUMABLE = ("train",)
+"""Jobs of the backend that, run again, keep what they have done."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,8 @@ class JobState:
     metrics: tuple[Metric, ...] = ()
     preview: str = ""
     """Path of the latest picture."""
+    previews: int = 0
+    """How many pictures there were: the same file may be written again."""
     result: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     seconds: float = 0.0
@@ -48,6 +66,11 @@ class JobState:
     @property
     def busy(self) -> bool:
         return self.status in ("running", "cancelling")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether starting it again goes on where it was stopped."""
+        return self.command in RESUMABLE and self.status in ("failed", "cancelled")
 
     @property
     def log(self) -> Path:
@@ -64,7 +87,7 @@ def advance(state: JobState, event: Event) -> JobState:
         case Metric():
             return replace(state, metrics=(*state.metrics, event))
         case Preview(path):
-            return replace(state, preview=path)
+            return replace(state, preview=path, previews=state.previews + 1)
         case Done(result):
             return finished(state, status="done", fraction=1.0, result=result)
         case Failed(kind="cancelled"):
@@ -112,6 +135,10 @@ class Session:
         self.backend = Backend()
         self.revision = 0
         """Grows whenever there is something new to draw."""
+        self.facts: dict[Path, ProjectFacts] = {}
+        """Projects by folder, as they were when they were last looked at."""
+        self.recent: tuple[Path, ...] = ()
+        """Projects that were opened last, the newest first."""
         self._processes: dict[str, JobProcess] = {}
         self._states: dict[str, JobState] = {}
         self._ending: list[JobProcess] = []
@@ -139,8 +166,21 @@ class Session:
         process = JobProcess.start(command, folder, keep_running=keep_running)
         self._take_up(kind, process, JobState(job.command, folder, job.options))
 
+    def resume(self, kind: str, command: Sequence[str], keep_running: bool = False) -> None:
+        """Starts the job of that kind again that was stopped."""
+        state = self._states.get(kind)
+        if state is None or not state.resumable:
+            raise SparkError("There is no job to resume; start a new one")
+        process = JobProcess.start(command, state.folder, keep_running=keep_running)
+        self._take_up(kind, process, JobState(state.command, state.folder, state.options))
+
+    def note_facts(self, facts: ProjectFacts) -> None:
+        """Notes what a project holds."""
+        self.facts[facts.folder] = facts
+        self.revision += 1
+
     def attach(self, kind: str, folder: Path) -> None:
-        """Takes up a job that an earlier session of Blender has left running."""
+        """Takes up a job that an earlier session of Blender has left, running or not."""
         job = read_job(folder)
         started = (folder / "job.json").stat().st_mtime
         state = JobState(job.command, folder, job.options, started=started)
@@ -159,9 +199,14 @@ class Session:
         self._show(kind, replace(state, message=message, warnings=(*state.warnings, *warnings)))
 
     def dismiss(self, kind: str) -> None:
-        """Forgets a job that is over."""
-        if not self.is_busy(kind) and self._states.pop(kind, None):
+        """Forgets a job that is over; one that could be resumed for good."""
+        if self.is_busy(kind):
+            return
+        state = self._states.pop(kind, None)
+        if state is not None:
             self.revision += 1
+            if state.resumable and not lock_is_held(state.folder):
+                shutil.rmtree(state.folder, ignore_errors=True)
 
     def set_backend(self, backend: Backend) -> None:
         """Notes what is known of the backend."""
@@ -203,6 +248,16 @@ class Session:
     def _show(self, kind: str, state: JobState) -> None:
         self._states[kind] = state
         self.revision += 1
+
+
+def stopped_job(parent: Path) -> Path | None:
+    """The newest job below `parent`, when it can be resumed and nothing tells of its end; None else."""
+    newest = max((path.parent for path in parent.glob("*/job.json")), default=None)
+    if newest is None or lock_is_held(newest) or read_job(newest).command not in RESUMABLE:
+        return None
+    events, _ = read_events(newest)
+    ended = any(isinstance(event, Done) or (isinstance(event, Failed) and event.kind == "user") for event in events)
+    return None if ended else newest
 
 
 def new_job_folder(parent: Path, command: str) -> Path:

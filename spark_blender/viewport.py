@@ -5,8 +5,8 @@ import bpy
 from .scene.scene import HeadObjects
 
 
-def show_head(window: bpy.types.Window, head: HeadObjects) -> None:
-    """Shows the head where it was filmed, with its colours and alone, in the window's largest viewport.
+def show_head(window: bpy.types.Window, head: HeadObjects, through_camera: bool = False) -> None:
+    """Shows the head with its colours and alone in the window's largest viewport, or where it was filmed.
 
     Alone, in Blender's local view, because a captured head stands at the world's origin: Blender's own cube, or
     whatever else is there, would hide it.
@@ -18,17 +18,18 @@ def show_head(window: bpy.types.Window, head: HeadObjects) -> None:
     space = area.spaces.active
     if space.shading.type == "SOLID":
         space.shading.color_type = "TEXTURE"
-    shown = [head.armature, head.mesh, window.scene.camera]
+    shown = [head.armature, head.mesh, *([window.scene.camera] if through_camera else [])]
     if space.local_view is None:
         region = next(region for region in area.regions if region.type == "WINDOW")
         with bpy.context.temp_override(window=window, area=area, region=region):
             select(shown)
-            bpy.ops.view3d.localview(frame_selected=False)
+            bpy.ops.view3d.localview(frame_selected=not through_camera)
             select([head.armature])
     else:
         for item in shown:
             item.local_view_set(space, True)
-    space.region_3d.view_perspective = "CAMERA"
+    if through_camera:
+        space.region_3d.view_perspective = "CAMERA"
 
 
 def select(chosen: list[bpy.types.Object]) -> None:

@@ -1,31 +1,17 @@
 """What the add-on's panel shows of a job, without Blender."""
 
-import importlib.util
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from spark_backend.protocol.job import Done, Failed, Job, Metric, Preview, Progress, Warning, read_events, write_job
 from spark_backend.protocol.launch import hold
-
-CHECKOUT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def session() -> ModuleType:
-    """spark_blender/session.py, which needs no Blender."""
-    spec = importlib.util.spec_from_file_location("addon_session", CHECKOUT / "spark_blender" / "session.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["addon_session"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+from spark_blender import session
 
 
-def test_events_become_what_is_shown(session: ModuleType, tmp_path: Path) -> None:
+def test_events_become_what_is_shown(tmp_path: Path) -> None:
     state = session.JobState("capture", tmp_path, started=time.time() - 10)
     for event in (Progress("Fitting", 1.7, 4.0), Warning("dark"), Metric("error", 1.0, "%"), Preview("a.png")):
         state = session.advance(state, event)
@@ -41,7 +27,7 @@ def test_events_become_what_is_shown(session: ModuleType, tmp_path: Path) -> Non
     assert session.advance(state, Failed("clip.mp4: broken")).message == "clip.mp4: broken"
 
 
-def test_time_left_is_told_or_estimated(session: ModuleType, tmp_path: Path) -> None:
+def test_time_left_is_told_or_estimated(tmp_path: Path) -> None:
     state = session.JobState("capture", tmp_path, started=100.0)
     assert session.seconds_left(replace(state, eta=7.0), 101.0) == 7.0
     assert session.seconds_left(replace(state, fraction=0.01), 130.0) is None
@@ -49,7 +35,7 @@ def test_time_left_is_told_or_estimated(session: ModuleType, tmp_path: Path) -> 
     assert session.seconds_left(replace(state, fraction=0.25, status="cancelling"), 130.0) is None
 
 
-def test_old_job_folders_go_but_never_a_running_one(session: ModuleType, tmp_path: Path) -> None:
+def test_old_job_folders_go_but_never_a_running_one(tmp_path: Path) -> None:
     for index in range(session.KEPT_JOBS + 3):
         write_job(tmp_path / f"2000010{index:02d}-capture", Job("capture"))
     (tmp_path / "not a job").mkdir()
@@ -63,7 +49,7 @@ def test_old_job_folders_go_but_never_a_running_one(session: ModuleType, tmp_pat
     assert "not a job" in left
 
 
-def test_two_jobs_of_one_second_get_two_folders(session: ModuleType, tmp_path: Path) -> None:
+def test_two_jobs_of_one_second_get_two_folders(tmp_path: Path) -> None:
     first = session.new_job_folder(tmp_path, "capture")
     write_job(first, Job("capture"))
     second = session.new_job_folder(tmp_path, "capture")

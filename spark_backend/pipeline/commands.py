@@ -18,6 +18,7 @@ from .options import (
     NewOptions,
     OverlayOptions,
     TrackOptions,
+    TrainOptions,
     options_from_mapping,
 )
 
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     "new": Command(NewOptions, "ingest:new"),
     "ingest": Command(IngestOptions, "ingest:ingest"),
     "fit": Command(FitOptions, "fit:fit"),
+    "train": Command(TrainOptions, "train:train"),
     "track": Command(TrackOptions, "track:track"),
     "export": Command(ExportOptions, "files:export"),
     "overlay": Command(OverlayOptions, "overlay:overlay"),

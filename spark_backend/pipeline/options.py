@@ -56,6 +56,18 @@ class FitOptions:
 
 
 @dataclass(frozen=True)
+class TrainOptions:
+    """Ingest what is new and fit."""
+
+    project: ProjectFolder
+    """Project folder; made when it is missing."""
+    clips: Videos = ()
+    """Videos of the person; those that the project has already are not read again."""
+    preset: Preset = "standard"
+    """How much work to put into the head."""
+
+
+@dataclass(frozen=True)
 class TrackOptions:
     """Turn a clip into a take: expression, jaw, lids, gaze, neck and head pose of every frame."""
 

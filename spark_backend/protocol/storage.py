@@ -76,12 +76,15 @@ def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
     write_atomic(path, lambda file: np.savez_compressed(file, format_version=FORMAT_VERSION, **arrays))
 
 
-def read_npz(path: Path, required: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """All arrays of a file, its version checked and taken out. Missing `required` names are a `SparkError`."""
+def read_npz(path: Path, required: tuple[str, ...] = (), only: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    """All arrays of a file, or `only` those named that it has; its version is checked and taken out.
+
+    Missing `required` names are a `SparkError`.
+    """
     with filesystem_errors(path):
         try:
             with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
+                content = {name: file[name] for name in file.files if only is None or name in only}
         except (ValueError, zipfile.BadZipFile, EOFError) as error:
             raise SparkError(f"{path}: damaged or not a file of this program; make it again") from error
     check_version(path, content.pop("format_version", None))

@@ -66,6 +66,23 @@ class Take:
         return self.weights[:, self.names.index(name)]
 
 
+@dataclass(frozen=True)
+class TakeInfo:
+    """What a list shows of a take."""
+
+    frames: int
+    seconds: float
+    source: Mapping[str, Any]
+
+
+def load_take_info(path: Path) -> TakeInfo:
+    """Reads no more of a take than a list shows."""
+    content = read_npz(path, ("pts",), only=("format_version", "pts", "source"))
+    pts = content["pts"]
+    source = json.loads(str(content["source"])) if "source" in content else {}
+    return TakeInfo(len(pts), float(pts[-1] - pts[0]) if len(pts) else 0.0, source)
+
+
 def save_take(path: Path, take: Take) -> None:
     """Writes one take."""
     arrays = {name: getattr(take, name) for name in ARRAYS}

@@ -1,6 +1,5 @@
 """The backend and its jobs."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import bpy
@@ -12,12 +11,13 @@ from spark_backend.protocol.launch import backend_command
 
 from .. import runtime
 from ..backend import find_backend, job_parent
+from ..pictures import forget_picture
 from ..preferences import preferences_of
-from ..project import required_project
-from ..properties import SPARK_PG_clip, settings_of
+from ..project import refresh, required_project, video_of
+from ..properties import SPARK_PG_clip, SPARK_PG_settings, settings_of
 from ..pump import JOBS_FOLDER
 from ..session import CHECK, SET_UP, WORK
-from .base import SentenceOnError, has_project, is_free
+from .base import SentenceOnError, can_work, has_avatar, has_backend, has_clips
 
 
 class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
@@ -44,77 +44,95 @@ class SPARK_OT_check_backend(SentenceOnError, bpy.types.Operator):
         session.set_backend(replace(session.backend, status="checking", message="Checking"))
 
 
+class SPARK_OT_read_clip(SentenceOnError, bpy.types.Operator):
+    """Find the face in every frame of the selected video now; training and capturing do it by themselves"""
+
+    bl_idname = "spark.read_clip"
+    bl_label = "Read Clip"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return can_work(cls, context) and has_clips(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        item = selected_clip(settings)
+        options = {"clips": [str(video_of(item))], "face": item.face or None}
+        start_work(context, "ingest", options)
+
+
+class SPARK_OT_train(SentenceOnError, bpy.types.Operator):
+    """Build the person's head from all clips of the list; Blender stays free meanwhile"""
+
+    bl_idname = "spark.train"
+    bl_label = "Train"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return can_work(cls, context) and has_clips(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        settings = settings_of(context.scene)
+        clips = [str(video_of(item)) for item in settings.clips]
+        start_work(context, "train", {"clips": clips, "preset": settings.preset})
+
+
+class SPARK_OT_resume(SentenceOnError, bpy.types.Operator):
+    """Go on with the training that was stopped; what it has done is kept"""
+
+    bl_idname = "spark.resume"
+    bl_label = "Resume"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        state = runtime.session().state(WORK)
+        return state is not None and state.resumable and has_backend(cls)
+
+    def work(self, context: bpy.types.Context) -> None:
+        session = runtime.session()
+        session.resume(WORK, backend_command(session.backend.python), preferences_of(context).keep_running)
+
+
 class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
-    """Build the person's head from all clips, track every clip, import the head and play the first take on it"""
+    """Track the selected video on the head that the project has, and play the take on it in the scene"""
 
     bl_idname = "spark.capture"
     bl_label = "Capture"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return can_capture(cls, context)
-
-    def work(self, context: bpy.types.Context) -> None:
-        start_capture(context, settings_of(context.scene).clips, keep_head=False)
-
-
-class SPARK_OT_track_clip(SentenceOnError, bpy.types.Operator):
-    """Track the selected video on the head that the project has, and play the take on it; the head stays as it is"""
-
-    bl_idname = "spark.track_clip"
-    bl_label = "Track Selected Clip"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        if not can_capture(cls, context):
-            return False
-        if not settings_of(context.scene).has_avatar:
-            cls.poll_message_set("Capture first: the project has no head yet")
-            return False
-        return True
+        return can_work(cls, context) and has_clips(cls, context) and has_avatar(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        if settings.clip_index >= len(settings.clips):
-            raise SparkError("No clip is selected; choose one in the list")
-        start_capture(context, [settings.clips[settings.clip_index]], keep_head=True)
+        video = video_of(selected_clip(settings))
+        clip = refresh(settings).clip_of(video)
+        if clip is not None:
+            start_work(context, "track", {"clip": clip, "tracker": settings.tracker})
+            return
+        options = {"clips": [str(video)], "face": selected_clip(settings).face or None}
+        start_work(context, "capture", {**options, "tracker": settings.tracker, "keep_head": True})
 
 
-def can_capture(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """For `poll`: whether there is a backend, a project with clips, and no running job; says what is missing."""
-    if runtime.session().backend.python is None:
-        operator.poll_message_set("Set up the backend or choose its environment first")
-        return False
-    if not has_project(operator, context) or not is_free(operator):
-        return False
-    if not settings_of(context.scene).clips:
-        operator.poll_message_set("Add a clip first")
-        return False
-    return True
+def selected_clip(settings: SPARK_PG_settings) -> SPARK_PG_clip:
+    """The video that is selected in the list."""
+    if settings.clip_index >= len(settings.clips):
+        raise SparkError("No clip is selected; choose one in the list")
+    return settings.clips[settings.clip_index]
 
 
-def start_capture(context: bpy.types.Context, clips: Iterable[SPARK_PG_clip], keep_head: bool) -> None:
-    """Starts the job that reads the clips, builds the head unless it is kept, and tracks them."""
-    settings = settings_of(context.scene)
-    options = {
-        "project": str(required_project(settings).folder),
-        "clips": [bpy.path.abspath(item.path) for item in clips],
-        "preset": settings.preset,
-        "tracker": settings.tracker,
-        "keep_head": keep_head,
-    }
-    start_work(context, Job("capture", options))
-
-
-def start_work(context: bpy.types.Context, job: Job) -> None:
-    """Starts a job for the open project."""
+def start_work(context: bpy.types.Context, command: str, options: dict[str, object]) -> None:
+    """Starts a job for the open project, which becomes one of its options."""
     session = runtime.session()
     if session.backend.python is None:
         raise SparkError("No backend found; set it up or choose its environment first")
     if session.is_busy(SET_UP):
         raise SparkError("The backend is being set up; wait for its end or cancel that")
-    parent = required_project(settings_of(context.scene)).folder / JOBS_FOLDER
-    session.start(WORK, backend_command(session.backend.python), parent, job, preferences_of(context).keep_running)
+    folder = required_project(settings_of(context.scene)).folder
+    job = Job(command, {"project": str(folder), **options})
+    keep_running = preferences_of(context).keep_running
+    session.start(WORK, backend_command(session.backend.python), folder / JOBS_FOLDER, job, keep_running)
+    forget_picture()
 
 
 class SPARK_OT_cancel(bpy.types.Operator):
@@ -161,8 +179,10 @@ class SPARK_OT_open_log(SentenceOnError, bpy.types.Operator):
 
 CLASSES = (
     SPARK_OT_check_backend,
+    SPARK_OT_read_clip,
+    SPARK_OT_train,
+    SPARK_OT_resume,
     SPARK_OT_capture,
-    SPARK_OT_track_clip,
     SPARK_OT_cancel,
     SPARK_OT_dismiss,
     SPARK_OT_open_log,

@@ -1,29 +1,16 @@
 """What is done with a captured head: import, bake, export."""
 
-from pathlib import Path
-
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.job import Job
 
 from ..project import required_project
-from ..properties import BACKEND_FORMATS, SPARK_PG_settings, settings_of
+from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
 from ..pump import placement
 from ..result import bake, export, import_head
-from .base import SentenceOnError, has_project, is_free
+from .base import SentenceOnError, has_avatar, has_project, is_free
 from .capture import start_work
-
-
-def has_avatar(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """For `poll`: whether the project has a head; says so when not."""
-    if not has_project(operator, context):
-        return False
-    if not settings_of(context.scene).has_avatar:
-        operator.poll_message_set("Capture a clip first")
-        return False
-    return True
 
 
 def selected_take(settings: SPARK_PG_settings) -> str | None:
@@ -32,18 +19,23 @@ def selected_take(settings: SPARK_PG_settings) -> str | None:
 
 
 class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
-    """Bring the person's head into the scene, in the place of the one that was imported before"""
+    """Bring the person's head into the scene, in the place of the one imported before; Blender waits for a second"""
 
     bl_idname = "spark.import_avatar"
     bl_label = "Import Avatar"
     bl_options = {"REGISTER", "UNDO"}
+
+    beside: BoolProperty(
+        name="Keep the Earlier One",
+        description="Make another head, and leave the one that was imported before as it is",
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return has_avatar(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
-        import_head(required_project(settings_of(context.scene)))
+        import_head(required_project(settings_of(context.scene)), self.beside)
 
 
 class SPARK_OT_bake_take(SentenceOnError, bpy.types.Operator):
@@ -76,7 +68,7 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
 
     filepath: StringProperty(subtype="FILE_PATH")
     filter_glob: StringProperty(options={"HIDDEN"})
-    check_existing: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -93,19 +85,21 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        project, path = required_project(settings), Path(bpy.path.abspath(self.filepath))
+        project, path = required_project(settings), absolute(self.filepath)
         suffix = settings.export_format
         path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
         if suffix not in BACKEND_FORMATS:
             export(project, path)
+            settings.exported = str(path)
             self.report({"INFO"}, f"Exported {path.name}")
             return
         if not settings.takes:
             raise SparkError(f"{path.name}: needs a take; capture a clip first")
         if not is_free(type(self)):
             raise SparkError("A job is running; wait for its end or cancel it")
-        options = {"project": str(project.folder), "output": str(path), "take": selected_take(settings)}
-        start_work(context, Job("export", {**options, "geometry": suffix == ".npz"}))
+        options = {"output": str(path), "take": selected_take(settings), "geometry": suffix == ".npz"}
+        start_work(context, "export", options)
+        settings.exported = str(path)
 
 
 CLASSES = (SPARK_OT_import_avatar, SPARK_OT_bake_take, SPARK_OT_export)

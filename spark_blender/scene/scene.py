@@ -16,6 +16,7 @@ from .action import Curve, write_curves
 from .armature import bone_motions, build_armature
 from .camera import add_background, animate_camera, build_camera, fit_render_size
 from .captured import note_timing
+from .layers import insert_curves
 from .lighting import add_lights, add_world
 from .materials import build_materials
 from .mesh import add_shape_keys, add_vertex_groups, build_mesh, widen_sliders
@@ -65,17 +66,30 @@ def bake_take(head: HeadObjects, avatar: Avatar, take: Take, name: str, *, rate:
     """
     frames = frame_numbers(take.pts, rate, start)
     action = action_name(head, name)
-    known = [name for name in take.names if name in head.mesh.data.shape_keys.key_blocks]
-    weights = take.weights[:, [take.names.index(name) for name in known]]
-    widen_sliders(head.mesh, known, weights)
     baked = write_curves(head.armature, action, frames, bone_curves(head.armature, avatar, take))
     baked["spark_avatar"] = head.armature.name
     note_timing(baked, rate, start)
-    keys = [
+    write_curves(head.mesh.data.shape_keys, action, frames, key_curves(head.mesh, take))
+
+
+def insert_take(head: HeadObjects, avatar: Avatar, take: Take, *, rate: Rate, start: float = 1.0) -> None:
+    """Puts a take's keys into the actions that bones and shape keys play; keys outside of the take's time stay."""
+    frames = frame_numbers(take.pts, rate, start)
+    action = insert_curves(head.armature, frames, bone_curves(head.armature, avatar, take))
+    action["spark_avatar"] = head.armature.name
+    note_timing(action, rate, start)
+    insert_curves(head.mesh.data.shape_keys, frames, key_curves(head.mesh, take))
+
+
+def key_curves(mesh: bpy.types.Object, take: Take) -> list[Curve]:
+    """The curves of the shape keys that the mesh has; their sliders are widened to hold them."""
+    known = [name for name in take.names if name in mesh.data.shape_keys.key_blocks]
+    weights = take.weights[:, [take.names.index(name) for name in known]]
+    widen_sliders(mesh, known, weights)
+    return [
         Curve(f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', 0, values, key_group(name))
         for name, values in zip(known, weights.T, strict=True)
     ]
-    write_curves(head.mesh.data.shape_keys, action, frames, keys)
 
 
 def action_name(head: HeadObjects, take: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from toy_avatar import toy_avatar, toy_take, with_maps
 
@@ -37,6 +38,9 @@ def make_environments(folder: Path) -> dict[str, str]:
     save_avatar(package / "avatar", with_maps(toy_avatar(), package / "avatar"))
     source = {"path": str(write_video(package / "plate.mp4", len(toy_take().pts))), "clip": "plate"}
     save_take(package / "take.npz", replace(toy_take(), source=source))
+    picture = np.zeros((100, 300, 3), np.uint8)
+    picture[:, :100, 2], picture[:, 100:200, 1], picture[:, 200:, 0] = 255, 255, 255  # red, green, blue
+    cv2.imwrite(str(package / "preview.png"), picture)
     (packages / "numpy.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     shutil.copytree(folder / "full", folder / "half", symlinks=True)
     (folder / "half" / package.relative_to(folder / "full") / "half").touch()

@@ -18,8 +18,10 @@ pytestmark = pytest.mark.blender
 
 
 PYTHONS = [program.path for program in programs() if program.is_python]
-CHOICES = ["<preset>", "<tracker>", "[Capture]", "[Track Selected Clip]"]
-"""What the panel Capture shows before it tells of a job, once there is a head."""
+STALE = ["(stale)", "1 clip added since the head was trained; train again to use that"]
+CHOICES = ["<preset>", "[Train Again]"]
+LIKENESS = "Likeness very close: landmarks 1.2 % of the eye distance off"
+"""What the panel Avatar shows around what it tells of a job, once there is a head."""
 
 
 @pytest.fixture(scope="module")
@@ -93,44 +95,69 @@ def test_backend_row_tells_what_it_knows(seen) -> None:
 
 def test_projects_are_made_and_opened(seen) -> None:
     project = step(seen, "project")
-    assert project["can_capture"] == [False, False, False]
+    assert project["can_start"] == [False, False, False]
     assert "already a project" in project["again"]
     assert "not a project" in project["wrong"]
     assert "not a name for a folder" in project["slash"]
-    assert project["panel"][0] == "Anna K"
+    assert project["panel"][:2] == ["(done)", "Anna K"]
     assert "no such video" in project["missing_clip"]
 
 
-def test_capture_shows_progress_and_imports(seen) -> None:
-    capture = step(seen, "capture")
-    (bar, cancel, stage, times), can_capture = capture["running"]
+def test_the_first_step_to_do_is_named(seen) -> None:
+    states = [lines[0] for lines in step(seen, "install")["panels"][1:] if lines[0].startswith("(")]
+    assert states == ["(next)", "(todo)", "(todo)", "(todo)", "(todo)", "(todo)"]
+
+
+def test_training_shows_progress_and_picture_and_imports_the_head(seen) -> None:
+    train = step(seen, "train")
+    (status, bar, cancel, stage, times, *pictures), can_train, colours = train["running"]
+    assert status == "(running)"
     assert bar.startswith("bar 0.")
     assert cancel == "[]"
     assert stage in ("Finding the face", *(f"Step {index}" for index in range(6)))
     assert times.endswith(" s left")
-    assert not can_capture
-    assert capture["status"] == "done"
-    assert capture["lines"][len(CHOICES)].startswith("Capture done after ")
-    assert "good: the end is damaged" in capture["lines"]
-    assert "98 %" in capture["clips"]
-    assert "Face in 98 % of 24 frames" in capture["clips"]
-    assert "good" in capture["takes"]
-    assert capture["keys"] == 52
+    assert pictures == ["picture"] * 3
+    assert colours == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]  # left to right as in the file
+    assert not can_train
+    assert train["status"] == "done"
+    assert train["lines"][3].startswith("Training done after ")
+    assert train["lines"][-2:] == ["good: the end is damaged", LIKENESS]
+    assert "1 s   98 %" in train["clips"]
+    assert "Face in 98 % of 24 frames" in train["clips"]
+    assert train["import"][0] == "(done)"
+    assert train["shape_keys"] == 52
+    assert "Train a head first" in train["export_before"]
+
+
+def test_a_capture_ends_in_an_animated_head(seen) -> None:
+    capture = step(seen, "capture")
+    command, options = capture["job"]
+    assert (command, options["clip"], options["tracker"]) == ("track", "good", "generic")
+    assert capture["lines"][0] == "(done)"
+    assert capture["lines"][4].startswith("Capture done after ")
+    assert capture["takes"][:2] == ["good", "1 s"]
     assert capture["range"] == [1, 24, 30]
     assert "good" in capture["camera"]
     assert capture["plate"] == "plate.mp4"
     assert capture["view"] == ["CAMERA", True]
-    assert "Capture a clip first" in capture["export_before"]
 
 
 def test_another_clip_is_tracked_on_the_head_that_is_there(seen) -> None:
-    track = step(seen, "track")
-    assert track["choices"][: len(CHOICES)] == CHOICES
-    wanted = {"preset": "high", "tracker": "optimise", "keep_head": True}
-    assert {name: track["options"][name] for name in wanted} == wanted
-    assert [Path(clip).name for clip in track["options"]["clips"]] == ["second.mp4"]
+    track = step(seen, "another_clip")
+    assert track["stale"] == [*STALE, *CHOICES, LIKENESS]
+    command, options = track["job"]
+    assert command == "capture"
+    assert {name: options[name] for name in ("tracker", "keep_head")} == {"tracker": "optimise", "keep_head": True}
+    assert [Path(clip).name for clip in options["clips"]] == ["second.mp4"]
     assert track["take"] == "second"
     assert track["mine"] == 1
+
+
+def test_the_person_to_follow_is_chosen(seen) -> None:
+    choice = step(seen, "choose_the_person")
+    assert "2 people; person 0 is followed" in choice["before"]
+    assert choice["options"]["face"] == 1
+    assert "2 people; person 1 is followed" in choice["after"]
 
 
 def test_baked_weights_are_the_takes(seen) -> None:
@@ -189,26 +216,37 @@ def test_exports(seen) -> None:
 def test_a_failing_backend_ends_in_a_sentence(seen, play: str, sentence: str) -> None:
     fault = step(seen, "faults")[play]
     assert fault["status"] == "failed"
-    assert fault["lines"] == [*CHOICES, sentence, "[Open Log]", "[Dismiss]"]
+    assert fault["lines"][2:] == [*CHOICES, sentence, "[Resume]", "[Open Log]", "[Dismiss]", LIKENESS]
 
 
 def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
-    faults = step(seen, "faults")
-    assert faults["garbage"]["status"] == "done"
-    assert "An unreadable line of the backend was skipped" in faults["garbage"]["lines"]
-    assert faults["lost"]["status"] == "done"
-    assert any("lost.npz" in line for line in faults["lost"]["lines"])
+    garbage, lost = step(seen, "faults")["garbage"], step(seen, "lost")
+    assert garbage["status"] == "done"
+    assert "An unreadable line of the backend was skipped" in garbage["lines"]
+    assert lost["status"] == "done"
+    assert any("avatar.npz: damaged" in line for line in lost["lines"])
 
 
 def test_killed_cancelled_and_deaf_backends(seen) -> None:
     killed = step(seen, "killed")
     assert killed["status"] == "failed"
-    assert "The backend ended unexpectedly (killed" in killed["lines"][len(CHOICES)]
+    assert "The backend ended unexpectedly (killed" in killed["lines"][4]
     cancelled = step(seen, "cancelled")
     assert cancelled["status"] == "cancelled"
     assert "Cancelling" in cancelled["cancelling"][0]
-    assert cancelled["lines"][len(CHOICES)].startswith("Capture cancelled after ")
+    assert cancelled["lines"][4].startswith("Training cancelled after ")
     assert step(seen, "deaf")["status"] == "cancelled"
+
+
+def test_a_stopped_training_is_found_again_and_resumed(seen) -> None:
+    resume = step(seen, "resume")
+    assert resume["first"]["can"]
+    assert "[Resume]" in resume["first"]["lines"]
+    assert resume["found"]["folder"]
+    assert "[Resume]" in resume["found"]["lines"]
+    assert resume["again"]
+    assert "[Resume]" in resume["cancelled"]
+    assert not resume["kept"]  # put away for good
 
 
 def test_a_project_that_cannot_be_written_is_told(seen) -> None:
@@ -218,7 +256,7 @@ def test_a_project_that_cannot_be_written_is_told(seen) -> None:
 def test_blender_stays_usable_and_old_jobs_go(seen) -> None:
     usable = step(seen, "still_usable")
     assert usable["status"] == "done"
-    assert usable["dismissed"] == CHOICES
+    assert usable["dismissed"] == [*STALE, *CHOICES, LIKENESS]
     assert usable["folders"] <= 10
 
 
@@ -228,7 +266,7 @@ def test_the_pump_never_holds_blender_up(seen) -> None:
 
 def test_a_job_is_found_again_after_a_restart(seen) -> None:
     again = step(seen, "found_again")
-    assert again == {"before": True, "status": "cancelled", "takes": ["garbage", "good", "made meanwhile", "second"]}
+    assert again == {"before": True, "status": "cancelled", "takes": ["good", "made meanwhile", "second"]}
 
 
 def test_disabling_ends_the_running_job(seen) -> None:

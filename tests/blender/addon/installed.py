@@ -5,7 +5,7 @@ Import it after BLENDER_USER_RESOURCES is set: it brings bpy in.
 
 import importlib
 import time
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 import bpy
 
@@ -23,33 +23,77 @@ class Canvas:
     def _part(self, **_):
         return Canvas(self.lines)
 
-    row = column = box = _part
+    row = column = box = split = _part
 
     def _icon(self, icon):
         assert icon in self.ICONS, icon
 
-    def label(self, text="", icon="NONE"):
+    def label(self, text="", icon="NONE", icon_value=0):
         self._icon(icon)
-        self.lines.append(text)
+        if text:
+            self.lines.append(text)
 
-    def operator(self, name, text=None, icon="NONE", emboss=True):
+    def operator(self, name, text=None, icon="NONE", emboss=True, depress=False):
         self._icon(icon)
         group, _, operator = name.partition(".")
         kind = getattr(getattr(bpy.ops, group), operator)
         self.lines.append(f"[{kind.get_rna_type().name if text is None else text}]")
         return SimpleNamespace()
 
-    def prop(self, data, name, text=None, icon="NONE", placeholder=""):
+    def prop(self, data, name, text=None, icon="NONE", placeholder="", slider=False, emboss=True):
         assert name in data.bl_rna.properties, name
         self.lines.append(f"<{name}>")
+
+    def prop_search(self, data, name, source, collection, icon="NONE"):
+        assert name in data.bl_rna.properties, name
+        assert hasattr(source, collection), collection
+        self.lines.append(f"<{name}>")
+
+    def menu(self, name, text="", icon="NONE"):
+        self._icon(icon)
+        assert hasattr(bpy.types, name), name
 
     def progress(self, factor, type, text):
         assert type == "BAR"
         self.lines.append(f"bar {factor:.2f} {text}")
 
+    def template_icon(self, icon_value, scale):
+        assert isinstance(icon_value, int)  # 0 without a window: there are no icons then
+        self.lines.append("picture")
+
     def template_list(self, kind, name, data, collection, owner, index, rows):
         for position, item in enumerate(getattr(data, collection)):
             getattr(bpy.types, kind).draw_item(None, None, self, data, item, 0, owner, index, position)
+
+
+class Drawn:
+    """Stands in for a panel that Blender draws: the registered class's methods on a canvas."""
+
+    def __init__(self, kind):
+        self.kind, self.layout = getattr(bpy.types, kind), Canvas()
+
+    def __getattr__(self, name):
+        value = getattr(self.kind, name)
+        return value.__get__(self) if isinstance(value, FunctionType) else value
+
+
+def context():
+    """A context as panels ask for; without a window there is neither a scale nor a region."""
+    return SimpleNamespace(
+        scene=bpy.context.scene,
+        view_layer=bpy.context.view_layer,
+        preferences=SimpleNamespace(addons=bpy.context.preferences.addons, system=SimpleNamespace(ui_scale=1.0)),
+        region=SimpleNamespace(width=2000),
+    )
+
+
+def drawn(kind):
+    """What one panel shows, in lines; the state in its header first, where it has one."""
+    panel = Drawn(kind)
+    if hasattr(panel.kind, "step"):
+        panel.layout.lines.append(f"({part('situation').step_of(bpy.context.scene, panel.step).status})")
+    panel.draw(context())
+    return panel.layout.lines
 
 
 def part(name):

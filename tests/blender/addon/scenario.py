@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from types import SimpleNamespace
 
 REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 os.environ["BLENDER_USER_RESOURCES"] = REQUEST["user"]
@@ -23,24 +22,12 @@ sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves o
 
 import bpy  # noqa: E402
 import installed  # noqa: E402
-from installed import MODULE, Canvas, part, refused, session  # noqa: E402
+from installed import MODULE, drawn, part, refused, session  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
 PATIENCE = 30.0
 WORK = Path(REQUEST["work"])
-
-
-def drawn(panel):
-    """What one panel shows, in lines."""
-    context = SimpleNamespace(
-        scene=bpy.context.scene,
-        preferences=SimpleNamespace(addons=bpy.context.preferences.addons, system=SimpleNamespace(ui_scale=1.0)),
-        region=SimpleNamespace(width=2000),  # without a window there is neither a scale nor a region
-    )
-    canvas = Canvas()
-    getattr(bpy.types, panel).draw(SimpleNamespace(layout=canvas), context)
-    return canvas.lines
 
 
 def settings():
@@ -51,19 +38,23 @@ def pump_until(condition):
     return installed.pump_until(condition, "work", PATIENCE)
 
 
-def play(clip, during=None):
-    """Captures with a clip of that name; `during` is called once progress has been seen. Gives the panel's lines."""
+def list_only(clip):
+    """Makes the video of that name the only one in the list, whatever the project has."""
     settings().clips.clear()
     video = WORK / f"{clip}.mp4"
     video.touch()
     bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": video.name}])
-    bpy.ops.spark.capture()
+
+
+def play(clip, during=None):
+    """Trains with a clip of that name; `during` is called once progress has been seen. Gives the panel's lines."""
+    list_only(clip)
+    bpy.ops.spark.train()
     if during:
         pump_until(lambda: session().state("work").stage != "Starting")
         during()
     pump_until(lambda: not session().is_busy("work"))
-    lines = drawn("SPARK_PT_capture")
-    return {"status": session().state("work").status, "lines": lines}
+    return {"status": session().state("work").status, "lines": drawn("SPARK_PT_avatar")}
 
 
 def step_install():
@@ -83,8 +74,11 @@ def step_install():
     }
 
 
+NAMES = ("backend", "project", "clips", "avatar", "import", "capture", "takes", "export")
+
+
 def panel_names():
-    return [f"SPARK_PT_{name}" for name in ("backend", "project", "clips", "capture", "result", "export")]
+    return [f"SPARK_PT_{name}" for name in NAMES]
 
 
 def step_enable_and_disable():
@@ -114,14 +108,13 @@ def step_backend():
 
 
 def step_project():
-    no_project = bpy.ops.spark.capture.poll()
-    early = bpy.ops.spark.track_clip.poll()
+    polls = [bpy.ops.spark.train.poll(), bpy.ops.spark.capture.poll()]
     bpy.ops.spark.new_project(person="Anna K", folder=str(WORK))
     again = refused(bpy.ops.spark.new_project, person="Anna K", folder=str(WORK))
     wrong = refused(bpy.ops.spark.open_project, directory=str(WORK))
     bpy.ops.spark.open_project(directory=str(WORK / "Anna K.spark"))
     return {
-        "can_capture": [no_project, early, bpy.ops.spark.capture.poll()],
+        "can_start": [*polls, bpy.ops.spark.train.poll()],
         "again": again,
         "wrong": wrong,
         "slash": refused(bpy.ops.spark.new_project, person="a/b", folder=str(WORK)),
@@ -130,22 +123,49 @@ def step_project():
     }
 
 
-def step_capture():
+def step_train():
     shown, before = [], refused(bpy.ops.spark.export, filepath=str(WORK / "early.fbx"))
-    result = play("good", during=lambda: shown.extend([drawn("SPARK_PT_capture"), bpy.ops.spark.capture.poll()]))
+
+    def during():
+        pump_until(lambda: session().state("work").previews > 0)
+        part("pump").pump()
+        shown.extend([drawn("SPARK_PT_avatar"), bpy.ops.spark.train.poll(), tile_colours()])
+
+    result = play("good", during)
     head = part("result").find_head(WORK / "Anna K.spark")
-    scene = bpy.context.scene
     return {
         **result,
         "running": shown,
         "clips": drawn("SPARK_PT_clips"),
-        "takes": drawn("SPARK_PT_result"),
-        "keys": len(head.mesh.data.shape_keys.key_blocks) - 1,
+        "import": drawn("SPARK_PT_import"),
+        "shape_keys": len(head.mesh.data.shape_keys.key_blocks) - 1,
+        "export_before": before,
+    }
+
+
+def tile_colours():
+    """The mean colour of each part of the picture that is shown."""
+    pictures = part("pictures")
+    found = []
+    for index in range(len(pictures.tiles())):
+        pixels = list(pictures._collection[f"job {index}"].image_pixels_float)
+        found.append([round(sum(pixels[channel::4]) / len(pixels[channel::4]), 2) for channel in range(3)])
+    return found
+
+
+def step_capture():
+    bpy.ops.spark.capture()
+    job = [session().state("work").command, dict(session().state("work").options)]
+    pump_until(lambda: not session().is_busy("work"))
+    scene = bpy.context.scene
+    return {
+        "job": job,
+        "lines": drawn("SPARK_PT_capture"),
+        "takes": drawn("SPARK_PT_takes"),
         "range": [scene.frame_start, scene.frame_end, scene.render.fps],
         "camera": scene.camera.name,
         "plate": scene.camera.data.background_images[0].clip.name,
         "view": view_perspective(),
-        "export_before": before,
     }
 
 
@@ -155,17 +175,16 @@ def view_perspective():
     return [space.region_3d.view_perspective, space.local_view is not None]  # whose objects 4.x tells in a window only
 
 
-def step_track():
+def step_another_clip():
     """A new clip on the head that is there, with what was changed on it."""
-    folder, choices = WORK / "Anna K.spark", drawn("SPARK_PT_capture")
-    head = part("result").find_head(folder)
-    head.mesh["mine"] = 1
+    folder = WORK / "Anna K.spark"
+    part("result").find_head(folder).mesh["mine"] = 1
     settings().tracker, settings().preset = "optimise", "high"
-    video = WORK / "second.mp4"
-    video.touch()
-    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": video.name}])
-    bpy.ops.spark.track_clip()
-    options = dict(session().state("work").options)
+    (WORK / "second.mp4").touch()
+    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "second.mp4"}])
+    stale = drawn("SPARK_PT_avatar")
+    bpy.ops.spark.capture()
+    job = [session().state("work").command, dict(session().state("work").options)]
     pump_until(lambda: not session().is_busy("work"))
     take = settings().takes[settings().take_index].name
     mine = part("result").find_head(folder).mesh.get("mine")
@@ -173,7 +192,17 @@ def step_track():
     settings().clip_index = 0
     settings().take_index = settings().takes.find("good")
     bpy.ops.spark.bake_take()
-    return {"choices": choices, "options": options, "take": take, "mine": mine}
+    return {"stale": stale, "job": job, "take": take, "mine": mine}
+
+
+def step_choose_the_person():
+    settings().clip_index = 0
+    before = drawn("SPARK_PT_clips")
+    settings().clips[0].face = 1
+    bpy.ops.spark.read_clip()
+    options = dict(session().state("work").options)
+    pump_until(lambda: not session().is_busy("work"))
+    return {"before": before, "options": options, "after": drawn("SPARK_PT_clips")}
 
 
 def step_weights():
@@ -210,9 +239,11 @@ def step_edit_mode():
     bpy.context.view_layer.objects.active = head.armature
     bpy.ops.object.mode_set(mode="POSE")
     sentences = [refused(bpy.ops.spark.import_avatar), refused(bpy.ops.spark.bake_take)]
-    result = play("good")
+    settings().clip_index = settings().clips.find("good.mp4")
+    bpy.ops.spark.capture()
+    pump_until(lambda: not session().is_busy("work"))
     bpy.ops.object.mode_set(mode="OBJECT")
-    return {"sentences": sentences, **result}
+    return {"sentences": sentences, "status": session().state("work").status, "lines": drawn("SPARK_PT_capture")}
 
 
 def step_undo():
@@ -235,7 +266,7 @@ def step_exports():
     bpy.ops.spark.export(filepath=str(WORK / "out" / "anna.csv"))
     pump_until(lambda: not session().is_busy("work"))
     result[".csv"] = (WORK / "out" / "anna.csv").read_text(encoding="utf-8")
-    result["panel"] = drawn("SPARK_PT_capture") + drawn("SPARK_PT_export")
+    result["panel"] = drawn("SPARK_PT_export")
     settings().export_format = ".obj"
     (WORK / "file").touch()
     result["refused"] = refused(bpy.ops.spark.export, filepath=str(WORK / "file" / "anna.obj"))
@@ -243,7 +274,37 @@ def step_exports():
 
 
 def step_faults():
-    return {name: play(name) for name in ("no_face", "bug", "exit", "garbage", "lost")}
+    return {name: play(name) for name in ("no_face", "bug", "exit", "garbage")}
+
+
+def step_lost():
+    """A head that cannot be read, in a scene that has none yet."""
+    bpy.ops.spark.new_project(person="Lost", folder=str(WORK))
+    shutil.copytree(WORK / "Anna K.spark" / "avatar", WORK / "Lost.spark" / "avatar")
+    result = play("lost")
+    bpy.ops.spark.open_project(directory=str(WORK / "Anna K.spark"))
+    return result
+
+
+def step_resume():
+    """A training that was killed goes on in the same folder, also after a restart of Blender."""
+    play("endless", during=lambda: kill(session()._processes["work"].process_id))
+    folder = session().state("work").folder
+    first = {"lines": drawn("SPARK_PT_avatar"), "can": bpy.ops.spark.resume.poll()}
+    bpy.ops.wm.save_as_mainfile(filepath=str(WORK / "resume.blend"))
+    addon_utils.disable(MODULE, default_set=False)
+    addon_utils.enable(MODULE, default_set=False)
+    bpy.ops.wm.open_mainfile(filepath=str(WORK / "resume.blend"))
+    pump_until(lambda: not session().is_busy("work"))
+    found = {"folder": session().state("work").folder == folder, "lines": drawn("SPARK_PT_avatar")}
+    bpy.ops.spark.resume()
+    pump_until(lambda: session().state("work").stage == "Working")
+    again = session().state("work").folder == folder
+    bpy.ops.spark.cancel()
+    pump_until(lambda: not session().is_busy("work"))
+    cancelled = drawn("SPARK_PT_avatar")
+    bpy.ops.spark.dismiss()
+    return {"first": first, "found": found, "again": again, "cancelled": cancelled, "kept": folder.exists()}
 
 
 def step_killed():
@@ -259,7 +320,7 @@ def step_cancelled():
 
     def cancel():
         bpy.ops.spark.cancel()
-        shown.append(drawn("SPARK_PT_capture"))
+        shown.append(drawn("SPARK_PT_avatar"))
 
     return {**play("endless", during=cancel), "cancelling": shown}
 
@@ -277,7 +338,7 @@ def step_unwritable():
     jobs = WORK / "Anna K.spark" / "jobs"
     jobs.rename(WORK / "jobs before")
     jobs.write_text("a file in the way", encoding="utf-8")
-    sentence = refused(bpy.ops.spark.capture)
+    sentence = refused(bpy.ops.spark.train)
     jobs.unlink()
     (WORK / "jobs before").rename(jobs)
     return sentence
@@ -285,7 +346,7 @@ def step_unwritable():
 
 def step_still_usable():
     bpy.ops.spark.dismiss()
-    empty = drawn("SPARK_PT_capture")
+    empty = drawn("SPARK_PT_avatar")
     return {**play("good"), "dismissed": empty, "folders": len(list((WORK / "Anna K.spark" / "jobs").iterdir()))}
 
 
@@ -294,19 +355,15 @@ def step_pump_is_quick():
 
 
 def play_timed():
-    settings().clips.clear()
-    (WORK / "good.mp4").touch()
-    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "good.mp4"}])
-    bpy.ops.spark.capture()
+    list_only("good")
+    bpy.ops.spark.train()
     return pump_until(lambda: not session().is_busy("work"))
 
 
 def step_found_again():
     bpy.context.preferences.addons[MODULE].preferences.keep_running = True
-    settings().clips.clear()
-    (WORK / "endless.mp4").touch()
-    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "endless.mp4"}])
-    bpy.ops.spark.capture()
+    list_only("endless")
+    bpy.ops.spark.train()
     pump_until(lambda: session().state("work").stage == "Working")
     bpy.ops.wm.save_as_mainfile(filepath=str(WORK / "anna.blend"))
     addon_utils.disable(MODULE, default_set=False)
@@ -325,9 +382,8 @@ def step_disabled_while_running():
     from spark_backend.protocol.launch import lock_is_held
 
     bpy.context.preferences.addons[MODULE].preferences.keep_running = False
-    settings().clips.clear()
-    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "endless.mp4"}])
-    bpy.ops.spark.capture()
+    list_only("endless")
+    bpy.ops.spark.train()
     pump_until(lambda: session().state("work").stage == "Working")
     folder = session().state("work").folder
     addon_utils.disable(MODULE, default_set=True)

@@ -4,13 +4,15 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from spark_backend.pipeline.jobs import run_job
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.job import Progress, Warning
+from spark_backend.protocol.job import Preview, Progress, Warning
 from spark_backend.protocol.project import ClipInfo, open_project, save_project, with_clip
-from spark_backend.protocol.storage import write_json
+from spark_backend.protocol.storage import read_json, write_json
+from spark_backend.protocol.take import load_take, save_take
 
 HERE = Path(__file__).parent
 
@@ -22,31 +24,56 @@ def doctor(options, report):
     return {"spark": "0.1.0", "device": "CPU", "ready": ready, "checks": [] if ready else [missing]}
 
 
-def capture(options, report):
+def train(options, report):
     play = Path(options["clips"][0]).stem
     report(Progress("Finding the face", 0.1, 12.0))
-    result = globals().get(f"play_{play}", play_good)(options, report)
-    return result
+    return globals().get(f"play_{play}", play_good)(options, report)
 
 
 def play_good(options, report):
     for index in range(6):
         report(Progress(f"Step {index}", 0.2 + 0.1 * index, 3.0))
+        shutil.copy(HERE / "preview.png", Path.cwd() / "preview.png")
+        report(Preview("preview.png"))
         time.sleep(0.05)
+    names = ingest(options, report)["clips"]
     project = open_project(Path(options["project"]))
     shutil.copytree(HERE / "avatar", project.avatar_folder, dirs_exist_ok=True)
-    takes = {}
-    for clip in options["clips"]:
-        name = Path(clip).stem
+    made = read_json(project.avatar_folder / "avatar.json")
+    metrics = {"focal": dict.fromkeys(project.clips, 1.0), "reprojection": dict.fromkeys(project.clips, 1.2)}
+    write_json(project.avatar_folder / "avatar.json", {**made, "metrics": metrics})
+    report(Warning(f"{names[0]}: the end is damaged"))
+    return {"project": project.folder, "avatar": project.avatar_folder}
+
+
+def ingest(options, report):
+    project = open_project(Path(options["project"]))
+    names = [Path(clip).stem for clip in options["clips"]]
+    for name, clip in zip(names, options["clips"], strict=True):
+        face = options.get("face") or 0
         info = ClipInfo(clip, "0", "h264", (640, 480), 0, 24, 30.0, coverage=0.98, warnings=("The end is damaged",))
-        write_json(project.clip_folder(name) / "clip.json", vars(info))
-        project.take_path(name).parent.mkdir(exist_ok=True)
-        shutil.copy(HERE / "take.npz", project.take_path(name))
-        takes[name] = project.take_path(name)
+        write_json(project.clip_folder(name) / "clip.json", {**vars(info), "faces": 2, "face": face})
         project = with_clip(project, name)
     save_project(project)
-    report(Warning(f"{name}: the end is damaged"))
-    return {"project": project.folder, "avatar": project.avatar_folder, "takes": takes}
+    return {"project": project.folder, "clips": names}
+
+
+def track(options, report):
+    report(Progress(f"Tracking {options['clip']}", 0.5))
+    return {"take": make_take(open_project(Path(options["project"])), options["clip"], options["tracker"])}
+
+
+def make_take(project, clip, tracker):
+    take = load_take(HERE / "take.npz")
+    path = project.take_path(clip)
+    save_take(path, replace(take, source={**take.source, "clip": clip, "tracker": tracker}))
+    return path
+
+
+def capture(options, report):
+    [name] = ingest(options, report)["clips"]
+    project = open_project(Path(options["project"]))
+    return {"project": project.folder, "takes": {name: make_take(project, name, options["tracker"])}}
 
 
 def play_no_face(options, report):
@@ -80,7 +107,9 @@ def play_garbage(options, report):
 
 
 def play_lost(options, report):
-    return {"project": options["project"], "avatar": "nowhere", "takes": {"lost": "nowhere"}}
+    project = open_project(Path(options["project"]))
+    (project.avatar_folder / "avatar.npz").write_bytes(b"not an avatar")
+    return {"project": project.folder, "avatar": "nowhere"}
 
 
 def export(options, report):
@@ -88,5 +117,7 @@ def export(options, report):
     return {"output": options["output"]}
 
 
+COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, capture, export)}
+
 if __name__ == "__main__":
-    sys.exit(run_job(Path(sys.argv[2]), {"doctor": doctor, "capture": capture, "export": export}))
+    sys.exit(run_job(Path(sys.argv[2]), COMMANDS))

@@ -1,0 +1,30 @@
+"""Files for other programs."""
+
+import bpy
+
+from ..drawing import paragraph
+from ..properties import BACKEND_FORMATS, settings_of
+from ..steps import Step
+from .base import ORDER, StepPanel, job_of_step, split_column
+from .job import draw_job
+
+
+class SPARK_PT_export(StepPanel, bpy.types.Panel):
+    bl_label = "Export"
+    bl_order = ORDER.index("export")
+    step = "export"
+
+    def draw_step(self, context: bpy.types.Context, step: Step) -> None:
+        layout, settings = self.layout, settings_of(context.scene)
+        split_column(layout).prop(settings, "export_format")
+        layout.operator("spark.export", icon="EXPORT")
+        if settings.export_format in BACKEND_FORMATS:
+            paragraph(layout, context, "Written from the selected take, not from the scene", "INFO")
+        else:
+            paragraph(layout, context, "Written from the scene; Blender waits meanwhile", "INFO")
+        state = job_of_step("export")
+        if state is not None:
+            draw_job(layout, context, state)
+
+
+CLASSES = (SPARK_PT_export,)

@@ -61,7 +61,7 @@ def test_the_zip_holds_the_addon_and_one_pure_wheel(built: Path) -> None:
         "__init__.py",
         "blender_manifest.toml",
         "scene/scene.py",
-        "panels.py",
+        "panels/clips.py",
         "setup/run.py",
         "constraints.txt",
         wheel,

@@ -151,7 +151,9 @@ def profile(frame, event, argument):
     if event == 'call':
         started.append(time.perf_counter())
     elif event == 'return' and started:
-        drawn.setdefault(frame.f_code.co_firstlineno, []).append(time.perf_counter() - started.pop())
+        code = frame.f_code
+        where = f'{code.co_filename}:{code.co_firstlineno}'
+        drawn.setdefault(where, []).append(time.perf_counter() - started.pop())
 sys.setprofile(profile)
 """
 

@@ -16,11 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from spark_backend.heads.anny import load_anny
 from spark_backend.pipeline.files import export
@@ -29,16 +26,14 @@ from spark_backend.pipeline.ingest import ingest
 from spark_backend.pipeline.measure import ClipFigures, clip_figures
 from spark_backend.pipeline.options import ExportOptions, FitOptions, IngestOptions, TrackOptions
 from spark_backend.pipeline.track import track
+from spark_backend.pipeline.trackers import play_scores
 from spark_backend.protocol.avatar import load_avatar
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Event
 from spark_backend.protocol.project import ClipInfo, Frames, load_clip, open_project
 from spark_backend.protocol.take import load_take
-from spark_backend.solve.landmark_model import FREE_INDEX, landmark_model
 from spark_backend.solve.options import SolveOptions
-from spark_backend.solve.person import centred, prior_focal
-from spark_backend.solve.start import initial_state
-from spark_backend.solve.to_take import state_to_take
+from spark_backend.solve.person import prior_focal
 
 HEADER = (
     f"{'clip':32} {'frames':>6} {'found':>6} {'error %':>8} {'scores %':>8} {'ratio':>6} {'2nd diff':>8}"
@@ -90,23 +85,19 @@ def capture(video: Path, folder: Path, options: argparse.Namespace) -> Row:
     tracked = time.perf_counter()
     take, (info, frames) = load_take(project.take_path(clip)), load_clip(project.clip_folder(clip))
     figures = clip_figures(load_avatar(project.avatar_folder), take, frames)
-    plain = play_scores(info, frames)
+    plain = baseline(info, frames)
     truth = video.with_suffix(".npz")
     scorer = options.scorer if truth.exists() else None
     score = None if scorer is None else run_scorer(scorer, truth, folder, clip)
     return Row(figures, plain, ingested - began, fitted - ingested, tracked - fitted, score)
 
 
-def play_scores(info: ClipInfo, frames: Frames) -> ClipFigures:
+def baseline(info: ClipInfo, frames: Frames) -> ClipFigures:
     """The baseline: the average head, MediaPipe's scores as weights, a rigid pose from each frame's landmarks alone."""
     head = load_anny()
-    avatar, seen = head.avatar(), np.flatnonzero(frames.valid)
-    focal = prior_focal(info, SolveOptions())
-    scores, clip = frames.scores[seen], np.zeros(len(seen), int)
-    model = landmark_model(head, avatar)
-    state, _ = initial_state(model, centred(info, frames)[seen], scores, clip, np.array([focal]))
-    state = replace(state, weights=torch.as_tensor(scores[:, FREE_INDEX]).double())
-    return clip_figures(avatar, state_to_take(avatar, info, frames, state, focal, {}), frames)
+    avatar = head.avatar()
+    take = play_scores(head, avatar, info, frames, prior_focal(info, SolveOptions()))
+    return clip_figures(avatar, take, frames)
 
 
 def run_scorer(scorer: Path, truth: Path, folder: Path, clip: str) -> tuple[float, float, float]:

@@ -71,14 +71,15 @@ def bar_report(bar: Progress, task: Any) -> Callable[[job.Event], None]:
 
 
 def print_result(console: Console, result: Mapping[str, Any]) -> None:
-    """What a verb returned: plain values by name, then each list of mappings as a table, or as blocks when wide."""
+    """What a verb returned: plain values by name, then each list of mappings as a table, or as blocks when too wide."""
     print_values(console, {name: value for name, value in result.items() if not is_rows(value)})
     for name, rows in result.items():
         if not is_rows(rows):
             continue
         console.print(f"\n[bold]{name.capitalize()}[/]")
-        if len(rows[0]) <= 3:
-            print_table(console, rows)
+        table = rows_table(rows)
+        if len(rows[0]) <= 3 or console.measure(table).maximum <= console.width:
+            console.print(table)
         else:
             for row in rows:
                 print_values(console, row)
@@ -96,14 +97,14 @@ def print_values(console: Console, values: Mapping[str, Any]) -> None:
         console.print(table)
 
 
-def print_table(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Rows with the same names as a table."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     for column in rows[0]:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(format_value(row.get(column))) for column in rows[0]))
-    console.print(table)
+    return table
 
 
 def is_rows(value: Any) -> bool:

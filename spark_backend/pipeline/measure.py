@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..evaluate.landmarks import LEFT_IRIS, RIGHT_IRIS
 from ..protocol.avatar import Avatar
 from ..protocol.posing import pose_vertices, quaternion_to_matrix
 from ..protocol.project import Frames
 from ..protocol.take import Take
 from .views import intrinsics_at, project_points
-
-LEFT_IRIS, RIGHT_IRIS = 473, 468
-"""MediaPipe's landmarks of the pupils, left and right of the subject."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
 FaceNumber = Annotated[int | None, arg(metavar="N")]
 ProjectFolder = Annotated[Positional[Path], arg(metavar="PROJECT")]
 ClipName = Annotated[Positional[str], arg(metavar="CLIP")]
+ClipNames = Annotated[Positional[tuple[str, ...]], arg(metavar="CLIP [CLIP ...]")]
+TrackerNames = Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")]
 Videos = Annotated[Positional[tuple[Path, ...]], arg(metavar="VIDEO [VIDEO ...]")]
 Output = Annotated[Path, arg(aliases=("-o",), metavar="FILE")]
 
@@ -133,6 +135,30 @@ class OverlayOptions:
     """Picture to use in place of the avatar's albedo."""
     output: Annotated[Path | None, arg(aliases=("-o",), metavar="FILE")] = None
     """Video to write; exports/CLIP_overlay.mp4 in the project when left out."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Judge trackers side by side on clips by SPARK's measures and more: a table, a page with plots and pictures."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    clips: ClipNames
+    """Names of ingested clips, best those that the avatar was not fitted to."""
+    trackers: TrackerNames = ("mediapipe", "generic", "optimise")
+    """`mediapipe` (its own scores on the person's head), the trackers of `spark track`, or names of takes. What has not
+    been tracked yet is tracked first."""
+    frame_interval: int = 5
+    """Frames between the two of a pair."""
+    num_frames: int = 64
+    """Pairs drawn from each clip."""
+    seed: int = 0
+    """Which pairs are drawn."""
+    labels: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Folder with a segmentation network's answers, DIR/CLIP/000000.png and so on: BiSeNet's class numbers of each
+    frame, as large as the clip. The built-in labelling from landmarks when left out."""
+    output: Annotated[Path | None, arg(aliases=("-o",), metavar="FILE")] = None
+    """Page to write; exports/evaluation.html in the project when left out. The figures go beside it as .json."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..heads.anny import load_anny
-from ..protocol.avatar import load_avatar
+from ..heads.model import HeadModel
+from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.job import Metric, Report
-from ..protocol.project import load_clip, open_project
+from ..protocol.project import ClipInfo, Frames, load_clip, open_project
 from ..protocol.take import save_take
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
@@ -26,12 +27,10 @@ def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
     avatar = load_avatar(project.avatar_folder)
     info, frames = load_clip(project.clip_folder(options.clip))
     head, solver = load_anny(), SolveOptions()
-    focal = avatar.metrics.get("focal", {}).get(options.clip)
-    if focal is None:
-        focal = fit_person(head, [(info, frames)], FOCAL_FRAMES, solver, avatar=avatar).focal[0]
+    focal = focal_of(head, avatar, options.clip, info, frames)
     tick = told(report, f"Tracking {options.clip}")
     pictures = options.tracker == "optimise"
-    state = track_clip(head, avatar, info, frames, float(focal), solver, tick, with_pictures=pictures)
+    state = track_clip(head, avatar, info, frames, focal, solver, tick, with_pictures=pictures)
     source = {
         "path": info.source,
         "digest": info.digest,
@@ -39,10 +38,18 @@ def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
         "tracker": options.tracker,
         "smoothing": "second differences, Huber",
     }
-    take = state_to_take(avatar, info, frames, state, float(focal), source)
+    take = state_to_take(avatar, info, frames, state, focal, source)
     path = project.take_path(options.output or options.clip)
     save_take(path, take)
     figures = clip_figures(avatar, take, frames)
     report(Metric("reprojection", figures.reprojection, "% of the interocular distance"))
     report(Metric("jitter", figures.jitter, "mm"))
     return {"take": str(path), "reprojection": figures.reprojection, "jitter": figures.jitter}
+
+
+def focal_of(head: HeadModel, avatar: Avatar, clip: str, info: ClipInfo, frames: Frames) -> float:
+    """Focal length of a clip in pixels: as the fit found it, or found now on the head that there is."""
+    known = avatar.metrics.get("focal", {}).get(clip)
+    if known is not None:
+        return float(known)
+    return float(fit_person(head, [(info, frames)], FOCAL_FRAMES, SolveOptions(), avatar=avatar).focal[0])

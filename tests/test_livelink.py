@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from toy_avatar import RIG, toy_take
 
-from spark_backend.pipeline.livelink import livelink_angles, livelink_csv, timecodes, yaw_pitch_roll
+from spark_backend.pipeline.livelink import livelink_csv, timecodes
+from spark_backend.protocol.livelink import livelink_angles, yaw_pitch_roll
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.placement import WORLD_FROM_CAMERA_QUATERNION
 from spark_backend.protocol.posing import (

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import tyro
 from tyro.conf import Positional, arg
 
 from ..protocol.errors import SparkError
@@ -100,6 +101,35 @@ class CaptureOptions:
     """As for `spark track`."""
     keep_head: bool = False
     """Track the videos on the head that the project has; it stays as it is."""
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """Track a camera as it films: for the panel Live in Blender, or to send the performance to other programs."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    camera: str = "0"
+    """Number of a camera of this computer; address of a network camera; a video, played at its own pace; or
+    livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
+    size: Annotated[tuple[int, int], arg(metavar="WIDTH HEIGHT")] = (640, 480)
+    """What a camera of this computer is asked for."""
+    rate: float = 60.0
+    """Pictures a second that it is asked for."""
+    record: Annotated[str | None, arg(metavar="TAKE")] = None
+    """Record a take of this name from the start until the end."""
+    video: bool = False
+    """With --record: keep the picture too, in recordings/ of the project."""
+    smoothing: float = 0.5
+    """0 none, 1 the most."""
+    vmc: Annotated[str | None, arg(metavar="HOST:PORT")] = None
+    """Send the performance there by the VMC protocol (OSC), to VRM programs."""
+    livelink: Annotated[str | None, arg(metavar="HOST:PORT")] = None
+    """Send the performance there as Live Link Face does, to Unreal and others."""
+    records: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Write binary records to stdout and take commands from stdin, see docs/formats/live.md."""
+    picture_memory: Annotated[str | None, arg(metavar="NAME")] = None
+    """With --records: the shared memory for the camera's picture."""
 
 
 @dataclass(frozen=True)

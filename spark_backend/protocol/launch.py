@@ -178,9 +178,17 @@ class JobProcess:
 
 
 def spawn(
-    words: Sequence[str], folder: Path, log: IO[bytes], environment: Mapping[str, str] | None, keep_running: bool
+    words: Sequence[str],
+    folder: Path,
+    log: IO[bytes],
+    environment: Mapping[str, str] | None = None,
+    keep_running: bool = False,
+    output: IO[bytes] | int | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Starts a process of its own group in `folder`, silent, without a window."""
+    """Starts a process of its own group in `folder`, without a window; what it prints goes to `log`.
+
+    With `output` (a file or `subprocess.PIPE`) that gets its stdout, and the log only stderr.
+    """
     variables = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
     variables |= {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", **(environment or {})}
     variables |= {} if keep_running else {WATCH_STDIN: "1"}
@@ -190,8 +198,8 @@ def spawn(
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL if keep_running else subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=log if output is None else output,
+            stderr=log,
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )

@@ -23,7 +23,7 @@ def filesystem_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SparkError(f"{error.filename or path}: no such file or folder; check the path") from error
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         raise SparkError(f"{path}: cannot be written or read; choose a folder you have write permission for") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:

@@ -1,0 +1,1 @@
+"""Tracking a camera as it films: from its pictures to a head that moves now."""

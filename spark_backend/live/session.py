@@ -1,0 +1,171 @@
+"""The loop: newest picture in, pose out, commands obeyed between two pictures, every change told in words."""
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from ..protocol import live
+from ..protocol.live import LiveCalibration, LiveFrame, LivePose, LiveRecord, LiveStatus
+from ..video.face import RGB
+from .camera import CameraThread, Shot
+from .recorder import Recorder
+from .shaping import Shaper
+from .streams import Sender
+from .tracker import LiveTracker
+
+PATIENCE = 0.05
+"""Seconds between two looks at the commands when no picture comes."""
+SILENCE = 1.5
+"""Seconds without a picture that are worth a word."""
+LOST = 0.4
+"""Seconds without a face that are worth a word; a blink of the detector is not."""
+SLEPT = 3.0
+"""Seconds by which the clock on the wall may run ahead before the computer has slept."""
+
+Show = Callable[[RGB, Float[np.ndarray, "478 2"] | None], None]
+
+
+class LiveSession:
+    """One camera, one tracker, one head."""
+
+    def __init__(
+        self,
+        camera: CameraThread,
+        tracker: LiveTracker,
+        shaper: Shaper,
+        recorder: Recorder,
+        *,
+        tell: Callable[[LiveRecord], None],
+        show: Show | None = None,
+        senders: Sequence[Sender] = (),
+    ) -> None:
+        self.camera, self.tracker, self.shaper, self.recorder = camera, tracker, shaper, recorder
+        self.tell, self.show, self.senders = tell, show, senders
+        self.commands: queue.SimpleQueue[live.LiveCommand] = queue.SimpleQueue()
+        self.fault = ""
+        """What the camera's thread has said."""
+        self.status: LiveStatus | None = None
+        self.paused = self.stopping = False
+        self.number, self.pose = 0, None
+        self.times: deque[float] = deque()
+        now = time.perf_counter()
+        self.last_shot, self.last_face = now, now
+        self.clock = time.time() - now
+
+    def run(self) -> None:
+        """Until `Stop` comes; a recording that runs is saved."""
+        self.camera.start()
+        try:
+            while not self.stopping:
+                self.obey()
+                self.recorder.tick(time.perf_counter())
+                shot = self.camera.newest.take(PATIENCE)
+                self.notice_sleep()
+                if shot is not None:
+                    self.last_shot = time.perf_counter()
+                    self.track(shot)
+                else:
+                    self.explain_silence()
+        finally:
+            self.recorder.stop()
+            self.camera.stop()
+            self.tracker.close()
+            for sender in self.senders:
+                sender.close()
+
+    def say(self, state: str, message: str, fault: bool = False) -> None:
+        """Tells what goes on when that has changed."""
+        status = LiveStatus(state, message, fault)
+        if status != self.status:
+            self.status = status
+            self.tell(status)
+
+    def obey(self) -> None:
+        """Does what was commanded."""
+        while not self.commands.empty():
+            match self.commands.get():
+                case live.Calibrate(seconds):
+                    self.shaper.calibrate(min(max(seconds, 0.1), 10.0))
+                    self.tell(LiveCalibration(False, "Hold still and look into the camera"))
+                case live.ForgetCalibration():
+                    self.shaper.rest = self.shaper.learner = None
+                    self.tell(LiveCalibration(False, "The face is taken as it is"))
+                case live.Adjust() as wish:
+                    self.shaper.adjust(wish)
+                case live.StartRecording() as wish:
+                    self.recorder.start(wish, time.perf_counter())
+                case live.StopRecording():
+                    self.recorder.stop()
+                case live.Pause(paused):
+                    self.paused = paused
+                    self.tracker.forget()
+                case live.Restart():
+                    self.tracker.forget()
+                    self.camera.restart()
+                case live.Stop():
+                    self.stopping = True
+
+    def track(self, shot: Shot) -> None:
+        """One picture to one pose, handed on."""
+        image = shot.content if isinstance(shot.content, np.ndarray) else None
+        if self.paused:
+            self.say("paused", "Paused; the head holds its pose")
+            self.picture(image, None)
+            return
+        tracked = self.tracker(shot.content, shot.pts)
+        if tracked is not None:
+            self.last_face = time.perf_counter()
+            learning = self.shaper.learner is not None
+            self.pose = self.shaper(tracked, shot.pts)
+            if learning and self.shaper.learner is None:
+                self.tell(LiveCalibration(True, "Calibrated: this face is the resting one"))
+            self.say("tracking", "Tracking")
+        elif time.perf_counter() - self.last_face > LOST:
+            self.say("searching", "No face in the picture; come into view, towards the light")
+        if self.pose is not None:
+            self.hand_on(shot, self.pose, tracked.confidence if tracked else 0.0, tracked is not None, image)
+        self.picture(image, None if tracked is None else tracked.landmarks)
+
+    def hand_on(self, shot: Shot, pose: LivePose, confidence: float, valid: bool, image: RGB | None) -> None:
+        """A pose to everyone who wants it, Blender first."""
+        now = time.perf_counter()
+        self.number += 1
+        self.times.append(now)
+        while self.times[0] < now - 1:
+            self.times.popleft()
+        latency = now - shot.arrived
+        frame = LiveFrame(
+            self.number, shot.pts, valid, confidence, latency, len(self.times), self.camera.newest.dropped, pose
+        )
+        self.tell(frame)
+        for sender in self.senders:
+            sender.send(frame)
+        self.recorder.add(frame, image)
+
+    def picture(self, image: RGB | None, landmarks: Float[np.ndarray, "478 2"] | None) -> None:
+        """The picture to whoever looks."""
+        if self.show is not None and image is not None:
+            self.show(image, landmarks)
+
+    def explain_silence(self) -> None:
+        """Why there is no picture."""
+        if self.fault:
+            self.say("waiting", self.fault, True)
+        elif self.camera.over.is_set():
+            self.recorder.stop()
+            self.say("waiting", "The video is over; restart to play it again")
+        elif time.perf_counter() - self.last_shot > SILENCE:
+            self.say("waiting", "The camera gives no picture; waiting for it", True)
+
+    def notice_sleep(self) -> None:
+        """After the computer has slept, what was before says nothing of what comes."""
+        ahead = time.time() - time.perf_counter() - self.clock
+        if abs(ahead) > SLEPT:
+            self.clock += ahead
+            self.tracker.forget()
+            self.camera.restart()
+            self.say("waiting", "The computer has slept; opening the camera again")

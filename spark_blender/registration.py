@@ -7,6 +7,7 @@ from . import (
     adjust_panels,
     adjust_properties,
     adjust_retarget,
+    live,
     panels,
     paths,
     pictures,
@@ -31,6 +32,7 @@ CLASSES = (
     *adjust_operators.CLASSES,
     *adjust_retarget.CLASSES,
     *adjust_panels.CLASSES,
+    *live.CLASSES,
 )
 
 
@@ -75,6 +77,7 @@ def register_all() -> None:
     bpy.types.Scene.spark_capture = bpy.props.PointerProperty(type=properties.SPARK_PG_settings)
     adjust_properties.register_properties()
     adjust_retarget.register_properties()
+    live.register()
     pictures.open_pictures()
     session = runtime.open_session()
     session.set_backend(find_backend(bpy.path.abspath(preferences.preferences_of(bpy.context).backend)))
@@ -92,6 +95,7 @@ def unregister_all() -> None:
     for name, handler in HANDLERS:
         if handler in getattr(bpy.app.handlers, name):
             getattr(bpy.app.handlers, name).remove(handler)
+    live.unregister()
     runtime.close_session()
     pictures.close_pictures()
     adjust_retarget.unregister_properties()

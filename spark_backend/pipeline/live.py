@@ -54,7 +54,7 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
         tell(LiveStatus("starting", "Starting"))
         recovered, faults = recover_recordings(project.folder / "takes")
         for path in recovered:
-            tell(LiveRecording("saved", path.stem, path=str(path), message="Recovered after a crash"))
+            tell(LiveRecording("recovered", path.stem, path=str(path), message=f"{path.stem}: recovered after a crash"))
         for fault in faults:
             tell(LiveRecording("failed", "", message=fault))
         session = make_session(options, project, avatar, remember(tell, takes), report)
@@ -178,7 +178,7 @@ def tell_people(report: Report, record: LiveRecord) -> None:
     """Changes as lines, the rate and the latency once a second."""
     if isinstance(record, LiveStatus):
         report(Warning(record.message) if record.fault else Progress(record.message, 0.0))
-    elif isinstance(record, LiveRecording) and record.state in ("saved", "failed"):
+    elif isinstance(record, LiveRecording) and record.state in ("saved", "recovered", "failed"):
         report(Warning(record.message) if record.message else Metric(f"recorded {record.name}", record.seconds, "s"))
     elif isinstance(record, LiveFrame) and record.number % 30 == 0:
         pace = f"{record.rate:.0f} frames a second, {1000 * record.latency:.0f} ms"

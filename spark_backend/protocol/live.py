@@ -117,7 +117,7 @@ class LiveRecording:
     """How a recording goes."""
 
     state: str
-    """`counting`, `recording`, `saved` or `failed`."""
+    """`counting`, `recording`, `saved`, `failed`, or `recovered`: a take was made of what a crash has left."""
     name: str
     seconds: float = 0.0
     """Left to count, or recorded so far."""

@@ -85,8 +85,12 @@ def bone_vector(avatar: Avatar, joint: str) -> np.ndarray:
     return above if above[2] > 0.3 * scale else UP * scale
 
 
-def bone_motions(armature: bpy.types.Object, avatar: Avatar, take: Take) -> dict[str, BoneMotion]:
+def bone_motions(
+    armature: bpy.types.Object, avatar: Avatar, take: Take, world: np.ndarray | None = None
+) -> dict[str, BoneMotion]:
     """What to key on each bone, by name, so that the skull is seen where the take's camera saw it.
+
+    `world` (4, 4) brings camera axes to Blender's; left out, it is `world_from_camera` of the take.
 
     A pose bone turns in its own rest axes, so a joint's rotation q becomes conj(r) q r, with r the bone's rest
     rotation. `head` has no motion of its own: `root` and `neck` carry it.
@@ -95,7 +99,8 @@ def bone_motions(armature: bpy.types.Object, avatar: Avatar, take: Take) -> dict
     motions = {joint: BoneMotion(in_bone_axes(rest[joint], getattr(take, joint))) for joint in LOCAL_JOINTS}
     seen = multiply_quaternions(WORLD_FROM_CAMERA_QUATERNION, take.head_rotation)
     skull_to_root = conjugate(np.asarray(take.neck, float))
-    transform = world_from_camera(avatar, take) @ joint_transforms(avatar, take)[:, JOINTS.index("root")]
+    world = world_from_camera(avatar, take) if world is None else world
+    transform = world @ joint_transforms(avatar, take)[:, JOINTS.index("root")]
     origin = np.array(armature.data.bones["root"].head_local, float)
     travel = transform[:, :3, :3] @ origin + transform[:, :3, 3] - origin
     location = travel @ quaternion_to_matrix(rest["root"])

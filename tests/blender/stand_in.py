@@ -35,6 +35,7 @@ def make_environments(folder: Path) -> dict[str, str]:
     for source in ("__init__.py", "pipeline/__init__.py", "pipeline/jobs.py"):
         shutil.copy(CHECKOUT / "spark_backend" / source, package / source)
     shutil.copy(HERE / "stand_in_backend.py", package / "__main__.py")
+    shutil.copy(HERE / "stand_in_live.py", package / "stand_in_live.py")
     save_avatar(package / "avatar", with_maps(toy_avatar(), package / "avatar"))
     source = {"path": str(write_video(package / "plate.mp4", len(toy_take().pts))), "clip": "plate"}
     save_take(package / "take.npz", replace(toy_take(), source=source))

@@ -120,4 +120,8 @@ def export(options, report):
 COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, capture, export)}
 
 if __name__ == "__main__":
+    if sys.argv[1] == "live":
+        from spark_backend.stand_in_live import live
+
+        sys.exit(live(sys.argv[2:]))
     sys.exit(run_job(Path(sys.argv[2]), COMMANDS))

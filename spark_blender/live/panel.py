@@ -1,0 +1,132 @@
+"""The panel Live in the tab SPARK."""
+
+import bpy
+
+from ..drawing import paragraph
+from ..panels.base import ORDER, SparkPanel, split_column
+from .cameras import camera_name
+from .properties import REGIONS, live_settings
+from .state import LiveView, live
+
+ICONS = {
+    "starting": "SORTTIME",
+    "tracking": "CHECKMARK",
+    "searching": "VIEWZOOM",
+    "paused": "PAUSE",
+    "waiting": "SORTTIME",
+    "stopping": "SORTTIME",
+    "ended": "RADIOBUT_OFF",
+    "off": "RADIOBUT_OFF",
+}
+
+
+class SPARK_PT_live(SparkPanel, bpy.types.Panel):
+    bl_label = "Live"
+    bl_order = ORDER.index("live")
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        self.layout.label(text="", icon=ICONS[live().view.state])
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings, view = self.layout, live_settings(context.scene), live().view
+        if not view.running and live().process is None:
+            draw_source(layout, settings)
+        draw_buttons(layout, view)
+        if view.message:
+            paragraph(layout, context, view.message, "ERROR" if view.fault else ICONS[view.state])
+        if view.running:
+            draw_pace(layout, view)
+        if view.calibration and view.running:
+            paragraph(layout, context, view.calibration, "CHECKMARK" if view.calibrated else "INFO")
+        if view.note:
+            paragraph(layout, context, view.note, "INFO")
+
+
+def draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """What films the face."""
+    column = split_column(layout)
+    column.prop(settings, "source")
+    if settings.source == "CAMERA":
+        column.prop(settings, "number")
+        if name := camera_name(settings.number):
+            column.label(text=name, icon="CAMERA_DATA")
+        column.prop(settings, "size")
+    else:
+        column.prop(settings, {"ADDRESS": "address", "FILE": "file", "PHONE": "phone"}[settings.source])
+
+
+def draw_buttons(layout: bpy.types.UILayout, view: LiveView) -> None:
+    """Start, or what can be done while it runs."""
+    row = layout.row(align=True)
+    row.scale_y = 1.6
+    if live().process is None:
+        row.operator("spark.live_start", icon="PLAY")
+        return
+    row.operator("spark.live_stop", icon="SNAP_FACE")
+    row.operator("spark.live_pause", text="", icon="PLAY" if view.state == "paused" else "PAUSE")
+    row.operator("spark.live_restart", text="", icon="FILE_REFRESH")
+    row = layout.row(align=True)
+    row.operator("spark.live_calibrate", icon="USER").forget = False
+    row.operator("spark.live_calibrate", text="", icon="LOOP_BACK").forget = True
+
+
+def draw_pace(layout: bpy.types.UILayout, view: LiveView) -> None:
+    """How fast it goes."""
+    words = [f"{view.rate:.0f} fps", f"{1000 * view.latency:.0f} ms"]
+    layout.label(text="   ".join([*words, *([f"{view.dropped} dropped"] if view.dropped else [])]), icon="TIME")
+
+
+class SPARK_PT_live_record(SparkPanel, bpy.types.Panel):
+    bl_label = "Record"
+    bl_parent_id = "SPARK_PT_live"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings, view = self.layout, live_settings(context.scene), live().view
+        column = split_column(layout)
+        for name in ("take", "count_in", "video"):
+            column.prop(settings, name)
+        row = layout.row()
+        row.scale_y = 1.6
+        row.alert = view.recording == "recording"
+        row.operator("spark.live_record", text=record_text(view), icon="REC", depress=bool(view.recording))
+        if view.saved is not None:
+            layout.label(text=f"{view.saved.name}, {view.saved.seconds:.1f} s", icon="ACTION")
+        layout.operator("spark.live_retrack", icon="TRACKING")
+
+
+def record_text(view: LiveView) -> str:
+    """What the button says."""
+    if view.recording == "counting":
+        return f"Recording in {view.seconds:.0f}"
+    return f"Stop Recording   {view.seconds:.1f} s" if view.recording else "Record"
+
+
+class SPARK_PT_live_adjust(SparkPanel, bpy.types.Panel):
+    bl_label = "Strength"
+    bl_parent_id = "SPARK_PT_live"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column, settings = split_column(self.layout), live_settings(context.scene)
+        for name in ("smoothing", "strength", *REGIONS, "show_picture"):
+            column.prop(settings, name, slider=name not in ("show_picture",))
+
+
+class SPARK_PT_live_streams(SparkPanel, bpy.types.Panel):
+    bl_label = "Send to Other Programs"
+    bl_parent_id = "SPARK_PT_live"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, live_settings(context.scene)
+        column = layout.column()
+        column.active = live().process is None
+        for switch, address in (("use_vmc", "vmc"), ("use_livelink", "livelink")):
+            row = column.row(align=True)
+            row.prop(settings, switch)
+            row.prop(settings, address, text="")
+        paragraph(layout, context, "Nothing is sent unless it is ticked; takes effect at the next start", "INFO")
+
+
+CLASSES = (SPARK_PT_live, SPARK_PT_live_record, SPARK_PT_live_adjust, SPARK_PT_live_streams)

@@ -1,0 +1,132 @@
+"""Between the live backend and Blender: takes the newest pose, puts it on the rig, acts on what was told.
+
+`tick` is Blender's timer while a session runs; the tests call `pump`. Both return at once when there is nothing new.
+"""
+
+import logging
+import time
+
+import bpy
+
+from spark_backend.protocol.avatar import load_avatar
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.live import LiveCalibration, LiveRecording
+from spark_backend.protocol.project import Project, open_project
+
+from .. import pump as jobs_pump
+from .. import result
+from ..project import project_folder, refresh
+from ..properties import settings_of
+from . import corner
+from .properties import live_settings
+from .rig import RigDriver
+from .state import live
+
+INTERVAL = 1 / 60
+PANEL_INTERVAL = 0.25
+"""Seconds between two drawings of the panel for the pace alone."""
+
+_driver: RigDriver | None = None
+_drawn = (-1, 0.0)
+
+
+def drive(project: Project) -> None:
+    """The project's head follows from now on; it is imported when the scene has none."""
+    global _driver
+    head = result.find_head(project.folder) or result.import_head(project)
+    _driver = RigDriver(head, load_avatar(project.avatar_folder))
+    if not bpy.app.background and not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)
+
+
+def leave() -> None:
+    """The head plays again what it played; the timer goes."""
+    global _driver
+    if _driver is not None:
+        _driver.let_go()
+    _driver = None
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+
+
+def tick() -> float | None:
+    """Blender's timer. Returns the seconds until the next call, None when live is over."""
+    pump()
+    redraw()
+    return INTERVAL if live().process is not None else None
+
+
+def pump() -> bool:
+    """Does what is new; gives whether the head has moved. Waits while Blender renders."""
+    if bpy.app.is_job_running("RENDER"):
+        return False
+    session = live()
+    picture = session.process.picture() if session.process else None
+    frame, told = session.poll()
+    try:
+        if frame is not None and _driver is not None:
+            _driver.apply(frame.pose)
+        for record in told:
+            heed(record)
+        if picture is not None and live_settings(bpy.context.scene).show_picture:
+            corner.show_picture(picture)
+    except SparkError as error:
+        session.stop(str(error), fault=True)
+    except Exception as error:  # a timer that raises is never called again
+        logging.getLogger(__name__).exception("Live has stopped")
+        session.stop(f"Something went wrong in the add-on ({type(error).__name__}: {error})", fault=True)
+    if session.process is None:
+        corner.hide()
+        leave()
+    return frame is not None
+
+
+def heed(record: object) -> None:
+    """Acts on what was told."""
+    if isinstance(record, LiveCalibration) and _driver is not None:
+        _driver.place_anew()
+    if isinstance(record, LiveRecording) and record.state in ("saved", "recovered"):
+        receive_take(record)
+
+
+def receive_take(record: LiveRecording) -> None:
+    """Lists a recorded take and plays it on the head, as keys at the true times; a recovered one is only listed."""
+    session = live()
+    project = open_project(session.project)
+    scene = next((s for s in bpy.data.scenes if project_folder(settings_of(s)) == project.folder), None)
+    if scene is None:
+        session.remark(f"{record.name} is saved; open the project in a scene to bake it")
+        return
+    settings = settings_of(scene)
+    refresh(settings)
+    settings.take_index = max(settings.takes.find(record.name), 0)
+    if record.state == "recovered":
+        return
+    if scene != bpy.context.scene:
+        session.remark(f"{record.name} is saved; bake it from the list of takes")
+        return
+    try:
+        warnings = result.bake(project, record.name, jobs_pump.placement(settings))
+    except SparkError as error:
+        session.remark(f"{record.name} is saved, but not baked: {error}")
+        return
+    session.remark(" ".join((record.message, *warnings)).strip())
+    if _driver is not None and session.view.running:
+        _driver.rest_actions()
+    bpy.ops.ed.undo_push(message="Bake Live Take")
+
+
+def redraw() -> None:
+    """Redraws the viewports when the head has moved, and the panel a few times a second."""
+    global _drawn
+    now, revision = time.monotonic(), live().revision
+    panel = revision != _drawn[0] or now - _drawn[1] > PANEL_INTERVAL
+    if panel:
+        _drawn = revision, now
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type not in ("VIEW_3D", "IMAGE_EDITOR"):
+                continue
+            for region in area.regions:
+                if region.type == "WINDOW" or (panel and region.type == "UI" and area.type == "VIEW_3D"):
+                    region.tag_redraw()

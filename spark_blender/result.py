@@ -99,12 +99,19 @@ def lay_keys(head: HeadObjects, avatar: Avatar, take: Take, name: str, rate: Rat
         start_anew(head)
         return
     if placement.target == "LAYER":
+        name = unused_action_name(name)  # the strips below may play this very take
         for owner in owners:
             push_down(owner)
     bake_take(head, avatar, take, name, rate=rate, start=placement.start)
     start_anew(head)
     if placement.smoothing:
         head.armature.animation_data.action.spark_adjust.smoothing = placement.smoothing
+
+
+def unused_action_name(name: str) -> str:
+    """The name, numbered when there is an action of that name."""
+    names = (name, *(f"{name} {number}" for number in range(2, 1000)))
+    return next(name for name in names if name not in bpy.data.actions)
 
 
 def source_video(take: Take) -> Path | None:

@@ -1,11 +1,15 @@
 """What the tests of the add-on share: its zip, and backend environments that do no work."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -46,6 +50,35 @@ def make_environments(folder: Path) -> dict[str, str]:
     shutil.copytree(folder / "full", folder / "half", symlinks=True)
     (folder / "half" / package.relative_to(folder / "full") / "half").touch()
     return {"none": str(folder), **{name: str(folder / name) for name in ("empty", "half", "full")}}
+
+
+def run_scenario(
+    name: str, python: Path, addon_zip: Path, environments: Mapping[str, str], folder: Path
+) -> dict[str, Any]:
+    """What each step of a scenario beside the stand-in backend gave in the Blender of that Python."""
+    (folder / "work").mkdir()
+    wish = {
+        "zip": str(addon_zip),
+        "user": str(folder / "user"),
+        "work": str(folder / "work"),
+        "environments": environments,
+        "result": str(folder / "result.json"),
+    }
+    (folder / "request.json").write_text(json.dumps(wish), encoding="utf-8")
+    words = (python, "-I", "-u", HERE / name, folder / "request.json")
+    hidden = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK_"))}
+    hidden["HOME"] = hidden["XDG_DATA_HOME"] = str(folder)
+    hidden["PATH"] = os.pathsep.join(path for path in hidden["PATH"].split(os.pathsep) if ".venv" not in path)
+    done = subprocess.run(words, env=hidden, capture_output=True, text=True, timeout=300, check=False)
+    assert (folder / "result.json").exists(), done.stdout + done.stderr
+    return {**json.loads((folder / "result.json").read_text()), "log": done.stdout}
+
+
+def step(seen: Mapping[str, Any], name: str) -> Any:
+    """What one step gave; its traceback fails the test."""
+    result = seen[name]
+    assert not (isinstance(result, str) and result.startswith("Traceback")), result
+    return result
 
 
 def make_environment(folder: Path) -> Path:

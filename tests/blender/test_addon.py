@@ -1,15 +1,12 @@
 """The add-on in real Blenders without a window: installed from its zip, used through its operators, made to fail."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from blenders import programs
-from stand_in import HERE, build_zip, make_environments
+from stand_in import build_zip, make_environments, run_scenario, step
 
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.take import load_take
@@ -41,30 +38,8 @@ def seen(request, addon_zip: Path, environments: dict[str, str], tmp_path_factor
     """What the scenario saw in one Blender."""
     if request.param is None:
         pytest.skip("no environment with bpy: make .venv-bpy or name its Python in SPARK_BPY_PYTHONS")
-    folder = tmp_path_factory.mktemp("scenario")
-    (folder / "work").mkdir()
-    wish = {
-        "zip": str(addon_zip),
-        "user": str(folder / "user"),
-        "work": str(folder / "work"),
-        "environments": environments,
-        "result": str(folder / "result.json"),
-    }
-    (folder / "request.json").write_text(json.dumps(wish), encoding="utf-8")
-    words = (request.param, "-I", "-u", HERE / "scenario.py", folder / "request.json")
-    hidden = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SPARK_"))}
-    hidden["HOME"] = hidden["XDG_DATA_HOME"] = str(folder)
-    hidden["PATH"] = os.pathsep.join(path for path in hidden["PATH"].split(os.pathsep) if ".venv" not in path)
-    done = subprocess.run(words, env=hidden, capture_output=True, text=True, timeout=300, check=False)
-    assert (folder / "result.json").exists(), done.stdout + done.stderr
-    return {**json.loads((folder / "result.json").read_text()), "environments": environments, "log": done.stdout}
-
-
-def step(seen: dict[str, Any], name: str) -> Any:
-    """What one step gave; its traceback fails the test."""
-    result = seen[name]
-    assert not (isinstance(result, str) and result.startswith("Traceback")), result
-    return result
+    result = run_scenario("scenario.py", request.param, addon_zip, environments, tmp_path_factory.mktemp("scenario"))
+    return {**result, "environments": environments}
 
 
 def test_installs_from_the_zip_within_the_rules(seen) -> None:

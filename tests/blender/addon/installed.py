@@ -4,7 +4,12 @@ Import it after BLENDER_USER_RESOURCES is set: it brings bpy in.
 """
 
 import importlib
+import json
+import os
+import sys
 import time
+import traceback
+from pathlib import Path
 from types import FunctionType, SimpleNamespace
 
 import bpy
@@ -126,3 +131,26 @@ def pump_until(condition, kind, patience):
             longest = max(longest, time.thread_time() - start)
         time.sleep(0.01)
     return longest
+
+
+def run_steps(steps, request):
+    """Does every function of a scenario called `step_…`, in order, writes what they gave and ends Blender."""
+    results = {"version": list(bpy.app.version)}
+    for name, step in list(steps.items()):
+        if name.startswith("step_"):
+            start = time.perf_counter()
+            try:
+                results[name.removeprefix("step_")] = step()
+            except Exception:  # noqa: BLE001 - the test that asks for this step shows it
+                results[name.removeprefix("step_")] = traceback.format_exc()
+            sys.stdout.write(f"{name} {time.perf_counter() - start:.2f} s\n")
+    Path(request["result"]).write_text(json.dumps(results, default=str), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(0)  # Blender 4.2 may crash and 4.5 hang while the interpreter shuts down
+
+
+def install(request):
+    """Puts the add-on's zip in and enables it."""
+    bpy.ops.extensions.package_install_files(
+        filepath=request["zip"], repo="user_default", enable_on_install=True, overwrite=True
+    )

@@ -91,6 +91,8 @@ def play_exit(options, report):
 
 
 def play_endless(options, report):
+    shutil.copy(HERE / "preview.png", Path.cwd() / "preview.png")
+    report(Preview("preview.png"))
     while True:
         report(Progress("Working", 0.4, 100.0))
         time.sleep(0.02)

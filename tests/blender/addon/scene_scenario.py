@@ -1,0 +1,209 @@
+"""Runs inside Blender (pip's bpy): what the add-on does to the scene and to the file. See scenario.py.
+
+Blender's timers do not run here, so the add-on's `pump` is called in a loop.
+"""
+
+import json
+import os
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+os.environ["BLENDER_USER_RESOURCES"] = REQUEST["user"]
+
+sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves out
+
+import bpy  # noqa: E402
+import installed  # noqa: E402
+from installed import MODULE, drawn, part, run_steps, session  # noqa: E402
+
+WORK = Path(REQUEST["work"])
+
+
+def settings():
+    return bpy.context.scene.spark_capture
+
+
+def wait():
+    installed.pump_until(lambda: not session().is_busy("work"), "work", 30.0)
+
+
+def head(person="Anna"):
+    return part("result").find_head(WORK / f"{person}.spark")
+
+
+def make_person(person, clip):
+    """A project with a trained head and a take of one clip, all through the buttons."""
+    bpy.ops.spark.new_project(person=person, folder=str(WORK))
+    (WORK / f"{clip}.mp4").touch()
+    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": f"{clip}.mp4"}])
+    bpy.ops.spark.train()
+    wait()
+    bpy.ops.spark.capture()
+    wait()
+
+
+def step_install():
+    installed.install(REQUEST)
+    bpy.context.preferences.addons[MODULE].preferences.backend = REQUEST["environments"]["full"]
+    bpy.context.preferences.addons[MODULE].preferences.projects = str(WORK)
+    return sorted(name for name in dir(bpy.types) if name.startswith("SPARK_FH"))
+
+
+def step_drop():
+    """Videos dropped into the viewport of a scene without a project."""
+    (WORK / "Bob 1.mp4").touch()
+    bpy.ops.spark.add_clips("INVOKE_DEFAULT", directory=str(WORK), files=[{"name": "Bob 1.mp4"}])
+    handler = bpy.types.SPARK_FH_videos
+    return {
+        "project": settings().project,
+        "clips": [item.name for item in settings().clips],
+        "operator": handler.bl_import_operator,
+        "endings": handler.bl_file_extensions.split(";"),
+    }
+
+
+def step_people():
+    """Two people in one scene, each with a head and a take."""
+    make_person("Anna", "good")
+    make_person("Berta", "good")
+    bpy.ops.spark.open_recent(folder=str(WORK / "Anna.spark"))
+    heads = [head(person).armature for person in ("Anna", "Berta")]
+    return {
+        "recent": [folder.stem for folder in session().recent],
+        "actions": [armature.animation_data.action.name for armature in heads],
+        "names": [armature.name for armature in heads],
+    }
+
+
+def step_undo():
+    """What is on disk stays in the lists, whatever is undone."""
+    bpy.ops.ed.undo_push(message="before")
+    settings().smoothing = 0.1
+    settings().clips.clear()
+    settings().takes.clear()
+    bpy.ops.ed.undo_push(message="cleared")
+    bpy.ops.ed.undo()
+    undone = [len(settings().clips), len(settings().takes), round(settings().smoothing, 3)]
+    bpy.ops.ed.redo()
+    redone = [len(settings().clips), len(settings().takes), round(settings().smoothing, 3)]
+    settings().smoothing = 0.0
+    return {"undone": undone, "redone": redone}
+
+
+def step_import_again():
+    """A head trained anew takes the place of the one in the scene."""
+    old = head()
+    old.armature.location.x = 0.5
+    group = bpy.data.collections.new("People")
+    bpy.context.scene.collection.children.link(group)
+    for item in (old.armature, old.mesh):
+        group.objects.link(item)
+    stamp = WORK / "Anna.spark" / "avatar" / "avatar.json"
+    os.utime(stamp, (stamp.stat().st_mtime + 5, stamp.stat().st_mtime + 5))
+    bpy.ops.spark.refresh_project()
+    stale = drawn("SPARK_PT_import")
+    before = weights(5)
+    bpy.ops.spark.import_avatar()
+    new = head()
+    result = {
+        "stale": stale,
+        "done": drawn("SPARK_PT_import"),
+        "x": new.armature.location.x,
+        "groups": sorted(c.name for c in new.mesh.users_collection),
+        "same": weights(5) == before and any(before),
+        "takes": drawn("SPARK_PT_capture")[0],
+    }
+    bpy.ops.spark.import_avatar(beside=True)
+    result["heads"] = len(list(part("result").heads(WORK / "Anna.spark")))
+    second = next(h for h in part("result").heads(WORK / "Anna.spark") if h.armature != new.armature)
+    part("result").remove_head(second)
+    return result
+
+
+def weights(frame, person="Anna"):
+    """The shape keys' values at a frame of the scene."""
+    bpy.context.scene.frame_set(frame)
+    return [round(key.value, 5) for key in head(person).mesh.data.shape_keys.key_blocks[1:]]
+
+
+def bake(target, start, **changes):
+    """Bakes the selected take without the clip's scene."""
+    settings().target, settings().start_frame, settings().match_scene = target, start, False
+    for name, value in changes.items():
+        setattr(settings(), name, value)
+    bpy.ops.spark.bake_take()
+
+
+def step_bake_targets():
+    """The take at frame 1 on its own, then once more at 101 in the same action, then over it at 11."""
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = 30, 1.0
+    bake("ACTION", 1)
+    first, last = weights(1), weights(24)
+    bake("INSERT", 101)
+    inserted = [weights(1) == first, weights(24) == last, weights(101) == first, weights(124) == last]
+    bake("LAYER", 11)
+    animation = head().armature.animation_data
+    layered = [weights(1) == first, weights(11) == first, weights(34) == last, weights(101) == first]
+    strips = [strip.name for track in animation.nla_tracks for strip in track.strips]
+    bake("LAYER", 201)
+    twice = [weights(1) == first, weights(11) == first, weights(34) == last, weights(201) == first]
+    return {
+        "inserted": inserted,
+        "layered": layered,
+        "twice": twice,
+        "strips": strips,
+        "plays": animation.action.name,
+        "moves": first != last,
+        "adjustable": part("adjust_properties").head_in(installed.context()) is not None,
+    }
+
+
+def step_smoothing():
+    """A take that is smoothed as it is baked, by the slider of the panel Adjust."""
+    for owner in (head().armature, head().mesh.data.shape_keys):
+        for track in list(owner.animation_data.nla_tracks):
+            owner.animation_data.nla_tracks.remove(track)
+    bake("ACTION", 1)
+    before = [weights(frame) for frame in range(1, 25)]
+    bake("ACTION", 1, smoothing=0.2)
+    after = [weights(frame) for frame in range(1, 25)]
+    slider = head().armature.animation_data.action.spark_adjust.smoothing
+    settings().smoothing = 0.0
+    return {"slider": slider, "roughness": [roughness(before), roughness(after)]}
+
+
+def roughness(rows):
+    """Mean step from frame to frame."""
+    pairs = [pair for first, second in pairwise(rows) for pair in zip(first, second, strict=True)]
+    return sum(abs(b - a) for a, b in pairs) / len(pairs)
+
+
+def step_moved():
+    """The file and its project are moved together, then the file alone."""
+    home = WORK / "film"
+    home.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(home / "anna.blend"))
+    here = {"kept": settings().project, "found": head() is not None, "clip": settings().clips[0].path}
+    bpy.ops.wm.save_as_mainfile(filepath=str(WORK / "copy.blend"), copy=True)
+    copied = {"kept": settings().project, "found": head() is not None}
+    moved = WORK.parent / "moved"
+    shutil.copytree(WORK / "Anna.spark", moved / "Anna.spark")
+    (moved / "film").mkdir()
+    shutil.copy(home / "anna.blend", moved / "film" / "anna.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(moved / "film" / "anna.blend"))
+    together = [str(part("project").project_folder(settings())), head_of(moved / "Anna.spark")]
+    (WORK.parent / "alone").mkdir()
+    shutil.copy(home / "anna.blend", WORK.parent / "alone" / "anna.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(WORK.parent / "alone" / "anna.blend"))
+    alone = [str(part("project").project_folder(settings())), head() is not None]
+    return {"here": here, "copied": copied, "together": together, "moved": str(moved / "Anna.spark"), "alone": alone}
+
+
+def head_of(folder):
+    return part("result").find_head(folder) is not None
+
+
+run_steps(globals(), REQUEST)

@@ -1,0 +1,82 @@
+"""What the add-on does to the scene and to the file, in real Blenders without a window."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_in import build_zip, make_environments, run_scenario, step
+from test_addon import PYTHONS
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture(scope="module", params=PYTHONS or [None], ids=lambda path: path.parts[-3] if path else "none")
+def seen(request, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the scenario saw in one Blender."""
+    if request.param is None:
+        pytest.skip("no environment with bpy: make .venv-bpy or name its Python in SPARK_BPY_PYTHONS")
+    addon_zip = build_zip(tmp_path_factory.mktemp("dist"))
+    environments = make_environments(tmp_path_factory.mktemp("environments"))
+    folder = tmp_path_factory.mktemp("scenario")
+    return {**run_scenario("scene_scenario.py", request.param, addon_zip, environments, folder), "folder": folder}
+
+
+def test_dropped_videos_make_their_project(seen) -> None:
+    assert step(seen, "install") == ["SPARK_FH_videos"]
+    drop = step(seen, "drop")
+    assert Path(drop["project"]).name == "Bob 1.spark"
+    assert drop["clips"] == ["Bob 1.mp4"]
+    assert drop["operator"] == "spark.add_clips"
+    assert {".mp4", ".mov", ".mkv"} <= set(drop["endings"])
+
+
+def test_a_scene_holds_several_people(seen) -> None:
+    people = step(seen, "people")
+    assert people["names"] == ["Anna", "Berta"]
+    assert people["recent"] == ["Anna", "Berta", "Bob 1"]
+    assert len(set(people["actions"])) == 2
+
+
+def test_undo_changes_the_scene_and_not_what_is_known_of_the_disk(seen) -> None:
+    undo = step(seen, "undo")
+    assert undo["undone"] == [1, 1, 0.0]
+    assert undo["redone"] == [1, 1, 0.1]
+
+
+def test_a_head_trained_anew_stands_and_plays_as_the_old_one(seen) -> None:
+    again = step(seen, "import_again")
+    assert again["stale"][:2] == ["(stale)", "The head was trained anew; import it again"]
+    assert again["done"][0] == "(done)"
+    assert again["x"] == 0.5
+    assert again["groups"] == ["People", "Scene Collection"]
+    assert again["same"]
+    assert again["takes"] == "(stale)"
+    assert again["heads"] == 2
+
+
+def test_a_take_is_put_into_the_action_or_laid_over_it(seen) -> None:
+    bake = step(seen, "bake_targets")
+    assert bake["moves"]
+    assert bake["inserted"] == [True] * 4
+    assert bake["layered"] == [True] * 4
+    assert bake["twice"] == [True] * 4
+    assert len(bake["strips"]) == 1
+    assert bake["adjustable"]
+
+
+def test_smoothing_is_the_slider_of_the_panel_adjust(seen) -> None:
+    smoothing = step(seen, "smoothing")
+    before, after = smoothing["roughness"]
+    assert smoothing["slider"] == pytest.approx(0.2)
+    assert after < 0.8 * before
+
+
+def test_a_moved_file_finds_its_project(seen) -> None:
+    moved = step(seen, "moved")
+    assert moved["here"]["kept"].startswith("//..")
+    assert moved["here"]["found"]
+    assert moved["here"]["clip"].startswith("//..")
+    assert moved["copied"] == {"kept": moved["here"]["kept"], "found": True}
+    assert moved["together"] == [moved["moved"], True]
+    assert Path(moved["alone"][0]) == seen["folder"] / "work" / "Anna.spark"
+    assert moved["alone"][1]

@@ -1,6 +1,7 @@
 """Where backend environments are found, and what a check of one says in words. Plain Python, no bpy."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from spark_backend.protocol.launch import environment_python
 from .session import Backend
 from .setup.state import read_state
 
+PIP_REMEDY = re.compile(r"run `pip install [^`]*`")
 VARIABLE = "SPARK_BACKEND"
 """Environment variable with the path of a backend environment."""
 
@@ -77,6 +79,16 @@ def describe_check(result: Mapping[str, Any]) -> tuple[str, str]:
     version, device = result.get("spark", ""), str(result.get("device") or "")
     differs = "" if version == __version__ else f"the add-on is {__version__}, update the older one"
     return "ready", "Ready: " + ", ".join(part for part in (f"SPARK {version}", device, differs) if part)
+
+
+def describe_row(row: Mapping[str, Any]) -> str:
+    """One row of a check in words; what the command line would have the user type is done by buttons here."""
+    what, detail = str(row.get("what", "")), str(row.get("detail", ""))
+    if row.get("state") == "ok":
+        return f"{what} {detail}"
+    if "spark models get" in detail:
+        return f"{what} is missing; get it under Models"
+    return f"{what} is {row.get('state')}: {PIP_REMEDY.sub('press Repair', detail)}"
 
 
 def describe_failure(python: Path | None, message: str) -> str:

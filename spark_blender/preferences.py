@@ -7,7 +7,8 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from . import runtime
 from .backend import find_backend
-from .drawing import draw_set_up, paragraph
+from .preferences_drawing import draw_preferences
+from .session import Terms
 
 
 def look_for_backend(preferences: "SPARK_AP_preferences", context: bpy.types.Context) -> None:
@@ -59,18 +60,7 @@ class SPARK_AP_preferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, session = self.layout, runtime.session()
-        layout.use_property_split = True
-        for name in ("backend", "python", "device", "wheels"):
-            layout.prop(self, name)
-        paragraph(layout, context, session.backend.message, "INFO")
-        draw_set_up(layout, context)
-        row = layout.row(align=True)
-        row.operator("spark.check_backend")
-        row.operator("spark.set_up_backend", text="Repair").repair = True
-        row.operator("spark.remove_backend", text="Remove")
-        layout.prop(self, "projects")
-        layout.prop(self, "keep_running")
+        draw_preferences(self, context)
 
 
 CLASSES = (SPARK_AP_preferences,)
@@ -79,3 +69,8 @@ CLASSES = (SPARK_AP_preferences,)
 def preferences_of(context: bpy.types.Context) -> SPARK_AP_preferences:
     """The add-on's preferences."""
     return context.preferences.addons[__package__].preferences
+
+
+def terms_of(context: bpy.types.Context) -> Terms:
+    """What the user has allowed jobs of the backend."""
+    return Terms(preferences_of(context).keep_running, bpy.app.online_access)

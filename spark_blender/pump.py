@@ -9,16 +9,17 @@ from pathlib import Path
 import bpy
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.launch import running_jobs
+from spark_backend.protocol.job import Job
+from spark_backend.protocol.launch import backend_command, running_jobs
 from spark_backend.protocol.project import open_project
 
 from . import result, runtime
-from .backend import describe_check, describe_failure, find_backend
+from .backend import describe_check, describe_failure, find_backend, job_parent
 from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CHECK, SET_UP, WORK, Backend, JobState, stopped_job
+from .session import CHECK, MODELS, SET_UP, WORK, Backend, JobState, stopped_job
 from .viewport import show_head
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
@@ -61,6 +62,8 @@ def finish(kind: str, state: JobState) -> None:
         note_check(state)
     elif kind == SET_UP:
         note_set_up(state)
+    elif kind == MODELS:
+        note_models(state)
     else:
         finish_work(state)
 
@@ -118,6 +121,7 @@ def note_check(state: JobState) -> None:
     session = runtime.session()
     if state.status == "done":
         status, message = describe_check(state.result)
+        session.checks = tuple(state.result.get("checks", ()))
     else:
         status, message = "broken", describe_failure(session.backend.python, state.message)
     session.set_backend(replace(session.backend, status=status, message=message))
@@ -129,7 +133,19 @@ def note_set_up(state: JobState) -> None:
     if state.status == "done" and "environment" in state.result:
         status, message = describe_check(state.result)
         found = Backend(Path(state.result["environment"]), status, message)
+        session.checks = tuple(state.result.get("checks", ()))
     session.set_backend(found)
+
+
+def note_models(state: JobState) -> None:
+    """The list of models; after one was fetched the list is asked for again."""
+    session = runtime.session()
+    if state.status != "done":
+        return
+    if "models" in state.result:
+        session.models = tuple(state.result["models"])
+    elif session.backend.python is not None:
+        session.start(MODELS, backend_command(session.backend.python), job_parent(), Job("models"))
 
 
 def placement(settings: SPARK_PG_settings) -> result.Placement:

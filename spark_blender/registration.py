@@ -17,7 +17,7 @@ from . import (
     runtime,
 )
 from .backend import find_backend
-from .operators import capture, project, result, setup
+from .operators import capture, project, result, setup, support
 from .recent import recent_projects
 
 CLASSES = (
@@ -27,6 +27,7 @@ CLASSES = (
     *capture.CLASSES,
     *result.CLASSES,
     *setup.CLASSES,
+    *support.CLASSES,
     *panels.CLASSES,
     *adjust_properties.CLASSES,
     *adjust_operators.CLASSES,

@@ -31,8 +31,9 @@ from .facts import ProjectFacts
 KEPT_JOBS = 10
 """Folders of earlier jobs that stay beside a new one, for their logs."""
 
-CHECK, WORK, SET_UP = "check", "work", "set-up"
-"""The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment."""
+CHECK, WORK, SET_UP, MODELS = "check", "work", "set-up", "models"
+"""The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment, the
+listing and fetching of models."""
 RESUMABLE = ("train",)
 """Jobs of the backend that, run again, keep what they have done."""
 
@@ -128,6 +129,26 @@ class Backend:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What the user has allowed a job."""
+
+    keep_running: bool = False
+    """It goes on when Blender ends."""
+    online: bool = False
+    """It may use the network."""
+
+
+ALONE = Terms()
+"""Without network, and ending with Blender."""
+
+
+def start_process(command: Sequence[str], folder: Path, terms: Terms) -> JobProcess:
+    """Starts the job of a folder on these terms."""
+    environment = {} if terms.online else {"SPARK_OFFLINE": "1"}
+    return JobProcess.start(command, folder, environment=environment, keep_running=terms.keep_running)
+
+
 class Session:
     """The running jobs, at most one of each kind, and the state of the backend."""
 
@@ -135,6 +156,10 @@ class Session:
         self.backend = Backend()
         self.revision = 0
         """Grows whenever there is something new to draw."""
+        self.checks: tuple[Mapping[str, Any], ...] = ()
+        """What the last look at the backend has found, a row for each thing: `what`, `state`, `detail`."""
+        self.models: tuple[Mapping[str, Any], ...] = ()
+        """The models that the backend knows, see `spark models`."""
         self.facts: dict[Path, ProjectFacts] = {}
         """Projects by folder, as they were when they were last looked at."""
         self.recent: tuple[Path, ...] = ()
@@ -157,21 +182,21 @@ class Session:
         """Whether any process is still to be looked after."""
         return bool(self._processes or self._ending)
 
-    def start(self, kind: str, command: Sequence[str], parent: Path, job: Job, keep_running: bool = False) -> None:
+    def start(self, kind: str, command: Sequence[str], parent: Path, job: Job, terms: Terms = ALONE) -> None:
         """Starts a job in a new folder below `parent` with the program of `command`, see `backend_command`."""
         if self.is_busy(kind):
             raise SparkError(f"A job is running ({self._states[kind].command}); wait for its end or cancel it")
         folder = new_job_folder(parent, job.command)
         write_job(folder, job)
-        process = JobProcess.start(command, folder, keep_running=keep_running)
+        process = start_process(command, folder, terms)
         self._take_up(kind, process, JobState(job.command, folder, job.options))
 
-    def resume(self, kind: str, command: Sequence[str], keep_running: bool = False) -> None:
+    def resume(self, kind: str, command: Sequence[str], terms: Terms) -> None:
         """Starts the job of that kind again that was stopped."""
         state = self._states.get(kind)
         if state is None or not state.resumable:
             raise SparkError("There is no job to resume; start a new one")
-        process = JobProcess.start(command, state.folder, keep_running=keep_running)
+        process = start_process(command, state.folder, terms)
         self._take_up(kind, process, JobState(state.command, state.folder, state.options))
 
     def note_facts(self, facts: ProjectFacts) -> None:

@@ -85,7 +85,7 @@ def test_the_manifest_tells_the_backends_version(built: Path) -> None:
     assert manifest["wheels"] == [f"./wheels/spark_backend-{spark_backend.__version__}-py3-none-any.whl"]
     assert manifest["id"].isidentifier()
     assert "Blender" not in manifest["name"]
-    assert set(manifest["permissions"]) == {"files", "network", "camera"}
+    assert set(manifest["permissions"]) == {"files", "network", "camera", "clipboard"}
 
 
 def test_the_same_sources_give_the_same_bytes(script: ModuleType, checkout: Path, built: Path, tmp_path: Path) -> None:

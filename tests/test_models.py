@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spark_backend.models import MODELS, cache_folder, find_model, resolve, resolve_model
+from spark_backend.models import MODELS, adopt_model, cache_folder, find_model, resolve, resolve_model
 from spark_backend.protocol.errors import SparkError
 
 CONTENT = b"the weights of a small network"
@@ -126,3 +126,24 @@ def test_real_landmarker_is_in_the_test_extra(tmp_path, monkeypatch):
     path = resolve_model(NAME, silent)
     assert path.stat().st_size == MODELS[NAME].size
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_got_by_other_means_is_taken_when_it_is_the_model(model, tmp_path):
+    good, bad = tmp_path / "download.task", tmp_path / "other.task"
+    good.write_bytes(CONTENT)
+    bad.write_bytes(b"something else")
+    with pytest.raises(SparkError, match=r"other\.task: is not the face_landmarker\.task"):
+        adopt_model(NAME, bad)
+    with pytest.raises(SparkError, match="no such file"):
+        adopt_model(NAME, tmp_path / "missing")
+    assert find_model(NAME) is None
+    assert adopt_model(NAME, good).read_bytes() == CONTENT
+    assert find_model(NAME) is not None
+
+
+def test_nothing_is_fetched_when_that_is_forbidden(model, monkeypatch):
+    monkeypatch.setenv("SPARK_OFFLINE", "1")
+    said = []
+    with pytest.raises(SparkError, match="the network may not be used; allow it"):
+        resolve_model(NAME, said.append)
+    assert said == []

@@ -14,6 +14,8 @@ from .catalogue import MODELS, Model
 
 BLOCK = 1 << 20
 TIMEOUT = 30.0  # seconds without an answer
+OFFLINE = "SPARK_OFFLINE"
+"""Environment variable: 1 forbids every download. Blender's add-on sets it when Blender may not go online."""
 
 
 def cache_folder() -> Path:
@@ -49,6 +51,11 @@ def resolve_model(name: str, say: Callable[[str], None]) -> Path:
         return found
     model = known_model(name)
     target = model_path(model)
+    if os.environ.get(OFFLINE) == "1":
+        raise SparkError(
+            f"{model.file}: is not on this computer, and the network may not be used; allow it (in Blender: "
+            f"Preferences > System > Network), or get {model.source} by other means and choose it for {model.name}"
+        )
     say(f"Downloading {model.file} ({model.size / 1e6:.1f} MB, {model.licence}) from {model.source} to {target.parent}")
     try:
         content = download(model)
@@ -58,6 +65,21 @@ def resolve_model(name: str, say: Callable[[str], None]) -> Path:
             f"{model.sha256} by other means and put it at {target}"
         ) from error
     write_atomic(target, lambda file: file.write(content))
+    return target
+
+
+def adopt_model(name: str, file: Path) -> Path:
+    """Copies a file that was got by other means into the cache, when it is that model."""
+    model = known_model(name)
+    if not file.is_file():
+        raise SparkError(f"{file}: no such file; choose {model.file}")
+    if file_digest(file) != model.sha256:
+        raise SparkError(
+            f"{file}: is not the {model.file} that SPARK knows (sha256 {model.sha256}); choose another file"
+        )
+    target = model_path(model)
+    content = file.read_bytes()
+    write_atomic(target, lambda out: out.write(content))
     return target
 
 

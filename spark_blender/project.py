@@ -59,7 +59,11 @@ def show_project(settings: SPARK_PG_settings, project: Project) -> None:
 
 def refresh(settings: SPARK_PG_settings) -> ProjectFacts:
     """Brings the lists up to date with the project on disk. Videos that were not read yet stay."""
-    facts = read_facts(required_project(settings).folder)
+    try:
+        facts = read_facts(required_project(settings).folder)
+    except SparkError:
+        runtime.session().forget_facts(project_folder(settings))
+        raise
     runtime.session().note_facts(facts)
     listed = {video_of(item) for item in settings.clips}
     for info in facts.clips.values():
@@ -76,6 +80,14 @@ def refresh(settings: SPARK_PG_settings) -> ProjectFacts:
 def video_of(item: bpy.types.PropertyGroup) -> Path:
     """The video of a row of the list, absolute."""
     return absolute(item.path)
+
+
+def found_video(item: bpy.types.PropertyGroup) -> Path:
+    """The video of a row of the list, which must still be where it was when it was listed."""
+    video = video_of(item)
+    if not video.is_file():
+        raise SparkError(f"{video}: no such video any more; put it back, or remove it and add it from where it is")
+    return video
 
 
 def list_video(settings: SPARK_PG_settings, video: Path) -> bpy.types.PropertyGroup:

@@ -204,6 +204,11 @@ class Session:
         self.facts[facts.folder] = facts
         self.revision += 1
 
+    def forget_facts(self, folder: Path) -> None:
+        """Notes that a project is not where it was."""
+        self.facts.pop(folder, None)
+        self.revision += 1
+
     def attach(self, kind: str, folder: Path) -> None:
         """Takes up a job that an earlier session of Blender has left, running or not."""
         job = read_job(folder)

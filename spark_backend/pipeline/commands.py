@@ -9,7 +9,6 @@ from typing import Any
 from ..protocol.job import Report
 from .options import (
     CaptureOptions,
-    CompareOptions,
     DemoOptions,
     DoctorOptions,
     EvaluateOptions,
@@ -47,7 +46,6 @@ COMMANDS: Mapping[str, Command] = {
     "live": Command(LiveOptions, "live:live"),
     "export": Command(ExportOptions, "files:export"),
     "evaluate": Command(EvaluateOptions, "evaluate:evaluate"),
-    "compare": Command(CompareOptions, "compare:compare"),
     "overlay": Command(OverlayOptions, "overlay:overlay"),
     "models": Command(ModelsOptions, "doctor:models"),
     "doctor": Command(DoctorOptions, "doctor:doctor"),

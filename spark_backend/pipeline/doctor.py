@@ -51,6 +51,7 @@ def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
     """Looks at everything; `ready` says whether clips can be captured, `checks` has a row for each thing."""
     blender = describe(options.blender)
     checks = [*package_checks(PACKAGES), *model_checks()]
+    checks += finder_check() if all(check.state == "ok" for check in checks) else ()
     ready = all(check.state == "ok" for check in checks)
     works = Check("Blender", "ok", f"{blender.version}, {blender.path} ({blender.found_by})")
     checks.append(works if not blender.problem else Check("Blender", "missing", blender.problem))
@@ -90,6 +91,20 @@ def model_checks() -> Iterator[Check]:
             yield Check(name, "broken", str(error))
             continue
         yield Check(name, "ok", str(path)) if path else Check(name, "missing", f"run `spark models get {name}`")
+
+
+def finder_check() -> Iterator[Check]:
+    """Whether faces can be found: MediaPipe loads libraries of the system, which it misses only when it is used."""
+    from ..video.networks import FaceDetector
+
+    try:
+        with FaceDetector(find_model("face_landmarker").read_bytes(), 0.5):
+            pass
+    except OSError as error:
+        remedy = "install the library that it names; on Debian and Ubuntu `apt install libgles2 libegl1`"
+        yield Check("finding faces", "broken", f"MediaPipe does not load ({error}); {remedy}")
+        return
+    yield Check("finding faces", "ok", "MediaPipe loads")
 
 
 def device() -> str:

@@ -13,7 +13,7 @@ from .. import runtime
 from ..backend import find_backend, job_parent
 from ..pictures import forget_picture
 from ..preferences import preferences_of, terms_of
-from ..project import refresh, required_project, video_of
+from ..project import found_video, refresh, required_project
 from ..properties import SPARK_PG_clip, SPARK_PG_settings, settings_of
 from ..pump import JOBS_FOLDER
 from ..session import CHECK, SET_UP, WORK
@@ -57,7 +57,7 @@ class SPARK_OT_read_clip(SentenceOnError, bpy.types.Operator):
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
         item = selected_clip(settings)
-        options = {"clips": [str(video_of(item))], "face": item.face or None}
+        options = {"clips": [str(found_video(item))], "face": item.face or None}
         start_work(context, "ingest", options)
 
 
@@ -73,7 +73,7 @@ class SPARK_OT_train(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        clips = [str(video_of(item)) for item in settings.clips]
+        clips = [str(found_video(item)) for item in settings.clips]
         start_work(context, "train", {"clips": clips, "preset": settings.preset})
 
 
@@ -105,7 +105,7 @@ class SPARK_OT_capture(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        video = video_of(selected_clip(settings))
+        video = found_video(selected_clip(settings))
         clip = refresh(settings).clip_of(video)
         if clip is not None:
             start_work(context, "track", {"clip": clip, "tracker": settings.tracker})

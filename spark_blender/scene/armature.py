@@ -7,6 +7,7 @@ import numpy as np
 from mathutils import Vector
 
 from spark_backend.protocol.avatar import Avatar
+from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.names import JOINTS
 from spark_backend.protocol.placement import WORLD_FROM_CAMERA_QUATERNION, world_from_camera
 from spark_backend.protocol.posing import joint_transforms, multiply_quaternions, quaternion_to_matrix
@@ -93,8 +94,10 @@ def bone_motions(
     `world` (4, 4) brings camera axes to Blender's; left out, it is `world_from_camera` of the take.
 
     A pose bone turns in its own rest axes, so a joint's rotation q becomes conj(r) q r, with r the bone's rest
-    rotation. `head` has no motion of its own: `root` and `neck` carry it.
+    rotation. `head` has no motion of its own: `root` and `neck` carry it. A rig that lacks one of them is refused.
     """
+    if missing := [bone for bone in ("root", *LOCAL_JOINTS) if bone not in armature.data.bones]:
+        raise SparkError(f"{armature.name}: has no bone {' and no '.join(missing)} any more; import the avatar again")
     rest = {bone.name: np.array(bone.matrix_local.to_quaternion().normalized(), float) for bone in armature.data.bones}
     motions = {joint: BoneMotion(in_bone_axes(rest[joint], getattr(take, joint))) for joint in LOCAL_JOINTS}
     seen = multiply_quaternions(WORLD_FROM_CAMERA_QUATERNION, take.head_rotation)

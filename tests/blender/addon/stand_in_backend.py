@@ -1,5 +1,6 @@
 """A backend that does no work: what it plays is chosen by the name of the first clip. Job handling is the real one."""
 
+import errno
 import os
 import shutil
 import sys
@@ -11,7 +12,7 @@ from spark_backend.pipeline.jobs import run_job
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Preview, Progress, Warning
 from spark_backend.protocol.project import ClipInfo, open_project, save_project, with_clip
-from spark_backend.protocol.storage import read_json, write_json
+from spark_backend.protocol.storage import filesystem_errors, read_json, write_json
 from spark_backend.protocol.take import load_take, save_take
 
 HERE = Path(__file__).parent
@@ -105,6 +106,27 @@ def play_deaf(options, report):
 def play_garbage(options, report):
     with open(Path.cwd() / "events.jsonl", "ab") as file:
         file.write(b"\xff\x00 not an event\n[1]\n{}\n")
+    return play_good(options, report)
+
+
+def play_noise(options, report):
+    for _ in range(64):
+        os.write(1, os.urandom(1 << 15) + b"\n")
+    return play_good(options, report)
+
+
+def play_full_disk(options, report):
+    with filesystem_errors(Path(options["project"])):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def play_bad_picture(options, report):
+    (Path.cwd() / "preview.png").write_bytes(b"\x89PNG cut off")
+    report(Preview("preview.png"))
+    time.sleep(0.3)
+    (Path.cwd() / "preview.png").unlink()
+    report(Preview("preview.png"))
+    time.sleep(0.3)
     return play_good(options, report)
 
 

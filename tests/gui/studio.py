@@ -1,0 +1,141 @@
+"""What a person does with the add-on in a window: by the mouse where there is a button in the sidebar, by the operator
+itself where Blender would ask for files in a browser of its own."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from window import Window
+
+MODULE = "bl_ext.user_default.spark_capture"
+SESSION = f"__import__('sys').modules['{MODULE}.runtime'].session()"
+JOB = f"{SESSION}.state('work')"
+INSTALL = """
+window, area = view3d()
+with bpy.context.temp_override(window=window, screen=window.screen, area=area):
+    bpy.ops.extensions.package_install_files(
+        'EXEC_DEFAULT', filepath={zip!r}, repo='user_default', enable_on_install=True
+    )
+"""
+SHOWN = """
+space, graph = view3d()[1].spaces.active, bpy.context.evaluated_depsgraph_get()
+result = sorted(item.name for item in bpy.data.objects if item.evaluated_get(graph).local_view_get(space))
+"""
+PROFILE = """
+import sys, time
+drawn, open_calls = {}, []
+def profile(frame, event, argument):
+    code = frame.f_code
+    if not code.co_name.startswith('draw') or 'spark_capture' not in code.co_filename:
+        return
+    if event == 'call':
+        open_calls.append(time.perf_counter())
+    elif event == 'return' and open_calls:
+        seconds = time.perf_counter() - open_calls.pop()
+        if not open_calls:
+            panel = frame.f_locals.get('self')
+            drawn.setdefault(f'{type(panel).__name__}.{code.co_name}', []).append(seconds)
+sys.setprofile(profile)
+"""
+
+
+PREFERENCES = f"""
+bpy.ops.screen.userpref_show('INVOKE_DEFAULT')
+bpy.context.preferences.active_section = 'ADDONS'
+bpy.context.window_manager.addon_search = 'SPARK'
+bpy.ops.preferences.addon_show(module={MODULE!r})
+"""
+CLOSE_PREFERENCES = """
+for window in list(bpy.context.window_manager.windows):
+    if window.screen.areas[0].type == 'PREFERENCES':
+        with bpy.context.temp_override(window=window):
+            bpy.ops.wm.window_close()
+"""
+
+
+class Studio:
+    """The add-on in a window, and a folder to work in."""
+
+    def __init__(self, window: Window, work: Path) -> None:
+        self.window, self.work = window, work
+
+    def install(self, addon_zip: Path) -> None:
+        """Installs the add-on from its zip and opens its tab."""
+        self.window.call(INSTALL.format(zip=str(addon_zip)))
+        assert self.window.value(f"{MODULE!r} in bpy.context.preferences.addons")
+        assert self.window.call("result = open_sidebar('SPARK')") == "SPARK"
+
+    def set_preference(self, name: str, value: object) -> None:
+        """One of the add-on's preferences."""
+        self.window.call(f"bpy.context.preferences.addons[{MODULE!r}].preferences.{name} = {str(value)!r}")
+
+    def new_project(self, person: str) -> None:
+        """A project below the folder."""
+        self.window.call(f"bpy.ops.spark.new_project(person={person!r}, folder={str(self.work)!r})")
+        self.window.turns()
+
+    def choose_clip(self, video: Path) -> None:
+        """Makes a video the only one in the list."""
+        self.window.call("bpy.context.scene.spark_capture.clips.clear()")
+        self.add_clip(video)
+
+    def add_clip(self, video: Path) -> None:
+        """Adds a video, as the file browser does."""
+        files = [{"name": video.name}]
+        self.window.call(f"bpy.ops.spark.add_clips(directory={str(video.parent)!r}, files={files!r})")
+        self.window.turns()
+
+    def choose_played(self, play: str) -> None:
+        """Makes an empty video the only one in the list, whose name tells the stand-in backend what to play."""
+        (self.work / f"{play}.mp4").touch()
+        self.choose_clip(self.work / f"{play}.mp4")
+
+    def click(self, operator: str) -> None:
+        """Clicks an operator's button."""
+        self.window.click(operator)
+
+    def wait_for_job(self, condition: str, patience: float = 60.0) -> None:
+        """Waits until something holds of the `job`; does not wait for one that has failed."""
+        told = f"(lambda job: job and ({condition}, job.status == 'failed', job.message))({JOB})"
+
+        def holds() -> bool:
+            found, failed, message = self.window.value(told) or (False, False, "")
+            assert found or not failed, message
+            return found
+
+        self.window.until(holds, condition, patience)
+
+    def job(self) -> dict[str, Any]:
+        """Status, message and warnings of the last job."""
+        return self.window.value(f"{{name: getattr({JOB}, name) for name in ('status', 'message', 'warnings')}}")
+
+    def show_preferences(self) -> None:
+        """A window of its own with the add-on's preferences, as a click on its arrow shows them."""
+        self.window.call(PREFERENCES)
+        self.settle(1.0)
+
+    def close_preferences(self) -> None:
+        """Closes that window."""
+        self.window.call(CLOSE_PREFERENCES)
+        self.settle()
+
+    def draw_seconds(self, draws: int = 12) -> dict[str, float]:
+        """Seconds of each panel's drawing, the least of several: other programs only ever add."""
+        self.window.call(PROFILE)  # replacing a registered class's `draw` would crash Blender 4.3
+        for _ in range(draws):
+            self.window.call("view3d()[1].tag_redraw()")
+            self.window.turns(3)
+        self.window.call("sys.setprofile(None)")
+        return {where: min(times) for where, times in self.window.value("drawn").items()}
+
+    def assert_quiet(self) -> None:
+        """Blender has printed neither a traceback nor a complaint of a layout."""
+        log = self.window.log
+        assert "Traceback" not in log, log
+        assert "rna_uiItem" not in log, log
+
+    def settle(self, seconds: float = 0.3) -> None:
+        """Lets the window draw what has changed."""
+        self.window.call("view3d()[1].tag_redraw()")  # an event would do so, a snippet does not
+        time.sleep(seconds)
+        self.window.turns()

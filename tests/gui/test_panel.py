@@ -1,0 +1,62 @@
+"""The panel in a real Blender window, with a backend that does no work: what only a window has, drawing, timers, the
+mouse. About a minute; needs the root that make_root.sh makes."""
+
+import pytest
+from studio import JOB, SESSION, SHOWN, Studio
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+
+def test_check_by_mouse_and_timer(studio: Studio) -> None:
+    studio.click("spark.check_backend")
+    studio.window.wait_for(f"{SESSION}.backend.status == 'ready'")
+
+
+def test_training_and_capture_by_mouse_end_in_an_animated_head(studio: Studio) -> None:
+    studio.choose_played("good")
+    studio.click("spark.train")
+    studio.wait_for_job("job.command == 'train' and job.status == 'done'")
+    studio.click("spark.capture")
+    studio.wait_for_job("job.command == 'track' and job.status == 'done'")
+    window = studio.window
+    assert window.value("bpy.context.scene.camera.name") == "good camera"
+    assert window.value("len(bpy.data.objects['Anna head'].data.shape_keys.key_blocks)") == 53
+    assert window.value("view3d()[1].spaces.active.region_3d.view_perspective") == "CAMERA"
+    shown = window.call(SHOWN)
+    assert shown == ["Anna", "Anna head", "good camera"]  # the cube, inside which the head may be, is not
+
+
+def test_a_further_clip_by_mouse_leaves_the_head_as_it_is(studio: Studio) -> None:
+    studio.window.call("bpy.data.objects['Anna head'].data['mine'] = 1")
+    studio.choose_played("second")
+    studio.click("spark.capture")
+    studio.wait_for_job("job.status == 'done' and job.options.get('keep_head')")
+    assert studio.window.value("bpy.data.objects['Anna head'].data.get('mine')") == 1
+    assert studio.window.value("bpy.context.scene.camera.name") == "second camera"
+
+
+def test_cancel_by_mouse(studio: Studio) -> None:
+    studio.choose_played("endless")
+    studio.click("spark.train")
+    studio.wait_for_job("job.stage == 'Working'")
+    studio.click("spark.cancel")
+    studio.wait_for_job("job.status == 'cancelled'")
+
+
+def test_a_failure_is_shown_and_put_away(studio: Studio) -> None:
+    studio.choose_played("exit")
+    studio.click("spark.train")
+    studio.wait_for_job("job.status == 'failed'")
+    studio.settle()
+    studio.click("spark.dismiss")
+    studio.window.wait_for(f"{JOB} is None")
+
+
+def test_panels_draw_quickly(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = studio.draw_seconds()
+    with capsys.disabled():
+        for where, taken in seconds.items():
+            print(f"\n  {where:45} {taken * 1e3:.2f} ms", end="")
+        print(f"\n  {'all panels':45} {sum(seconds.values()) * 1e3:.2f} ms")
+    assert len(seconds) >= 8
+    assert sum(seconds.values()) < 0.002

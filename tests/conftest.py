@@ -34,6 +34,14 @@ def seeds() -> None:
 
 
 @pytest.fixture(scope="session")
+def rendered_project(tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """Folder, avatar and true take of a project whose clip was rendered from its avatar; see rendered_project.py."""
+    from rendered_project import make_project
+
+    return make_project(tmp_path_factory.mktemp("film") / "anna.spark")
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real test clips: SPARK_SHARED_DATA, or ../shared/data beside the checkout."""
     folder = Path(os.environ.get("SPARK_SHARED_DATA", CHECKOUT.parent / "shared" / "data"))

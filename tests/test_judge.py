@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from rendered_project import COUNT, NO_FACE, PTS, SIZE, make_project
+from rendered_project import COUNT, NO_FACE, PTS, SIZE
 
 from spark_backend import __main__ as program
 from spark_backend.evaluate.measures import MEASURES
@@ -23,9 +23,9 @@ PAIRS = ["--frame-interval", "2"]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory):
-    """The project with its true take, one that is 2 mm aside, and one in which the mouth stays shut."""
-    folder, avatar, take = make_project(tmp_path_factory.mktemp("film") / "anna.spark")
+def project(rendered_project):
+    """The project with its true take, one that drifts aside, and one in which the mouth stays shut."""
+    folder, avatar, take = rendered_project
     # The aside take drifts: a constant shift would carry the same wrong point along.
     drift = 0.002 * np.sin(np.arange(COUNT) * 2.2)[:, None] * [1.0, 0.3, 0]
     save_take(folder / "takes" / "aside.npz", replace(take, head_translation=take.head_translation + drift))

@@ -9,6 +9,7 @@ from typing import Any
 from ..protocol.job import Report
 from .options import (
     CaptureOptions,
+    CompareOptions,
     DemoOptions,
     DoctorOptions,
     EvaluateOptions,
@@ -46,6 +47,7 @@ COMMANDS: Mapping[str, Command] = {
     "live": Command(LiveOptions, "live:live"),
     "export": Command(ExportOptions, "files:export"),
     "evaluate": Command(EvaluateOptions, "evaluate:evaluate"),
+    "compare": Command(CompareOptions, "compare:compare"),
     "overlay": Command(OverlayOptions, "overlay:overlay"),
     "models": Command(ModelsOptions, "doctor:models"),
     "doctor": Command(DoctorOptions, "doctor:doctor"),

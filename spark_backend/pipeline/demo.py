@@ -23,11 +23,11 @@ from .footage import Footage, make_footage
 from .measure import ClipFigures, TruthFigures, clip_figures, truth_figures
 from .moments import telling_frames
 from .options import CaptureOptions, DemoOptions
-from .overlay import overlay_frames
 from .progress import sections, shares
 from .relight import clip_light
 from .report import ClipSection, Figure, Page, write_page
 from .sheet import contact_sheet, encode_picture, save_picture
+from .triptych import triptych_frames
 
 PURPOSES = {
     ".blend": "the head with all curves, the camera and the clip, for Blender",
@@ -146,7 +146,7 @@ def clip_results(
     export_many(project.avatar_folder, take_path, exports, video=video, blender=blender, report=step["export"])
     film = folder / f"{clip}_overlay.mp4"
     light = clip_light(avatar, take, video)
-    poster = Poster(overlay_frames(avatar, take, video, None, step["overlay"]), int(telling_frames(take, 3)[-1]))
+    poster = Poster(triptych_frames(avatar, take, video, step["overlay"]), int(telling_frames(take, 3)[-1]))
     write_video(film, poster, sound_of=video)
     sheet = save_picture(folder / f"{clip}_sheet.jpg", contact_sheet(avatar, take, video, light))
     figures = clip_figures(avatar, take, frames)

@@ -24,15 +24,27 @@ SHINE = {"skin": (0.35, 0.45), "lashes": (0.0, 0.5), "eye": (1.0, 0.15), "teeth"
 """Strength and roughness of the highlight."""
 
 
-def avatar_surface(avatar: Avatar, texture: Path | None = None) -> Surface:
-    """The avatar's materials for our renderer; `texture` replaces its albedo map."""
-    path = texture or avatar.maps.get("albedo")
+def avatar_surface(avatar: Avatar) -> Surface:
+    """The avatar's materials for our renderer."""
+    path = avatar.maps.get("albedo")
     albedo = None if path is None else linear_map(read_picture(path))
     return Surface(
         torch.as_tensor(avatar.uv).float(),
         torch.as_tensor(avatar.uv_faces).long(),
         torch.as_tensor(avatar.face_material).long(),
         [material(name, albedo) for name in avatar.material_names],
+    )
+
+
+def paint_surface(avatar: Avatar, texture: np.ndarray) -> Surface:
+    """A layer of paint, (h, w, 4) uint8 sRGB with opacity, on all of the avatar; it shines as what it is painted on."""
+    albedo = linear_map(texture)
+    shine = [SHINE.get(name, SHINE["skin"]) for name in avatar.material_names]
+    return Surface(
+        torch.as_tensor(avatar.uv).float(),
+        torch.as_tensor(avatar.uv_faces).long(),
+        torch.as_tensor(avatar.face_material).long(),
+        [Material(albedo, specular=specular, roughness=roughness) for specular, roughness in shine],
     )
 
 

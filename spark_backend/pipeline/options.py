@@ -152,17 +152,40 @@ class ExportOptions:
 
 
 @dataclass(frozen=True)
+class CompareOptions:
+    """Write videos that show trackers side by side: the clip, half of the head over it, the head in clay."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    clips: ClipNames
+    """Names of ingested clips."""
+    trackers: TrackerNames = ("mediapipe", "generic", "optimise")
+    """As for `spark evaluate`."""
+    output: Annotated[Path | None, arg(aliases=("-o",), metavar="DIR")] = None
+    """Folder for the videos CLIP_compare.mp4; exports in the project when left out."""
+
+
+@dataclass(frozen=True)
 class OverlayOptions:
-    """Write a video that shows the source, the textured head over it and the head in clay."""
+    """Paint a texture on the person in a clip: tattoo, make-up, beard, dirt. Without one the head itself is drawn."""
 
     project: ProjectFolder
     """Project folder with a fitted avatar."""
     clip: ClipName
     """Name of an ingested clip that has been tracked."""
-    take: str | None = None
-    """Name of the take to show; the clip's name when left out."""
     texture: Annotated[Path | None, arg(metavar="PNG")] = None
-    """Picture to use in place of the avatar's albedo."""
+    """Square picture with opacity, laid out as the avatar's maps are; see --template."""
+    opacity: float = 1.0
+    """Of the whole layer, 0 to 1."""
+    take: str | None = None
+    """Name of the take that moves the head; the clip's name when left out."""
+    holdout: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Folder of masks 000000.png and so on, one for each frame, white where something is in front of the face. Without
+    it what does not look like the face is taken to be in front of it."""
+    template: Annotated[Path | None, arg(metavar="PNG")] = None
+    """Write a guide to paint over in this file, and no video."""
+    mesh_sequence: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Also write the mesh of every frame into this folder, as 000000.obj and so on."""
     output: Annotated[Path | None, arg(aliases=("-o",), metavar="FILE")] = None
     """Video to write; exports/CLIP_overlay.mp4 in the project when left out."""
 

@@ -109,8 +109,9 @@ def render_linear(
         mesh = replace(mesh, texel_scale=scale)
     clip = clip_points(points, K, size)[None]
     picture = torch.zeros(fine[0] * fine[1], 4)
-    back = seen(rasterizer.rasterize(clip, faces[opaque], fine), opaque, supersample)
-    picture[back.pixel] = premultiplied(shade_mesh(mesh, back.hits, surface, light)).index_select(0, back.hit)
+    if len(opaque):
+        back = seen(rasterizer.rasterize(clip, faces[opaque], fine), opaque, supersample)
+        picture[back.pixel] = premultiplied(shade_mesh(mesh, back.hits, surface, light)).index_select(0, back.hit)
     if len(transparent):
         front = seen(rasterizer.rasterize(clip, faces, fine), torch.arange(len(faces)), supersample, transparent)
         layer = premultiplied(shade_mesh(mesh, front.hits, surface, light)).index_select(0, front.hit)
@@ -122,8 +123,9 @@ def render_linear(
 def prepare_mesh(
     points: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], opaque: Int[Tensor, "_"], rasterizer: Rasterizer
 ) -> Mesh:
-    """One frame's normals, hollows and sides. Only opaque faces keep light away."""
-    light = BOUNCED + (1 - BOUNCED) * openness(points, faces[opaque], rasterizer)
+    """One frame's normals, hollows and sides. Only opaque faces keep light away; all do where there is none."""
+    shading = faces[opaque] if len(opaque) else faces
+    light = BOUNCED + (1 - BOUNCED) * openness(points, shading, rasterizer)
     away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
     return Mesh(points, faces, vertex_normals(points, faces), light, away)
 

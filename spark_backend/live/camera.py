@@ -20,6 +20,8 @@ TIMEOUT = 3.0
 """Seconds after which a network camera that does not answer has failed."""
 RETRY = 1.0
 """Seconds between two attempts at a camera that has gone."""
+LET_GO = 0.5
+"""Seconds that a camera has to be let go of at the end; one that hangs goes with the process."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class CameraThread:
         """Ends; waits a moment for the camera to be let go of."""
         self._stop.set()
         self._again.set()
-        self._thread.join(TIMEOUT)
+        self._thread.join(LET_GO)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -38,7 +38,7 @@ from ..protocol.project import Project, load_clip_info, open_project
 from .jobs import private_stdin
 from .options import LiveOptions
 
-ORPHAN_GRACE = 1.5
+ORPHAN_GRACE = 1.0
 """Seconds that the loop has to end after stdin has closed."""
 
 
@@ -47,7 +47,9 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
     project = open_project(options.project)
     avatar = load_avatar(project.avatar_folder)
     takes: dict[str, str] = {}
+    finished = threading.Event()
     with contextlib.ExitStack() as stack:
+        stack.callback(finished.set)  # last of all
         stdin = private_stdin() if options.records else None
         show = stack.enter_context(shared_picture(options.picture_memory)) if options.picture_memory else None
         tell = stack.enter_context(records_to_stdout()) if options.records else partial(tell_people, report)
@@ -60,7 +62,7 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
         session = make_session(options, project, avatar, remember(tell, takes), report)
         session.show = show
         if stdin is not None:
-            threading.Thread(target=listen, args=(stdin, session), name="spark-commands", daemon=True).start()
+            threading.Thread(target=listen, args=(stdin, session, finished), name="spark-commands", daemon=True).start()
         session.run()
     return {"takes": takes}
 
@@ -162,16 +164,18 @@ def records_to_stdout() -> Iterator[RecordOutlet]:
             stream.close()
 
 
-def listen(pipe: int, session: LiveSession) -> None:
-    """Takes commands from `pipe`; its end is the end of the session, and of the process when that does not come."""
+def listen(pipe: int, session: LiveSession, finished: threading.Event) -> None:
+    """Takes commands from `pipe`; its end is the end of the session, and of the process as soon as that is over.
+
+    The process is not left to end by itself, for the libraries in it take seconds to put away what nobody needs.
+    """
     with os.fdopen(pipe, "rb") as lines, contextlib.suppress(OSError):
         for line in lines:
             command = decode_command(line)
             if command is not None:
                 session.commands.put(command)
     session.commands.put(Stop())
-    time.sleep(ORPHAN_GRACE)
-    os._exit(1)
+    os._exit(0 if finished.wait(ORPHAN_GRACE) else 1)
 
 
 def tell_people(report: Report, record: LiveRecord) -> None:

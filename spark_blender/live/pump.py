@@ -51,13 +51,12 @@ def leave() -> None:
 
 def tick() -> float | None:
     """Blender's timer. Returns the seconds until the next call, None when live is over."""
-    pump()
-    redraw()
+    redraw(moved=pump())
     return INTERVAL if live().process is not None else None
 
 
 def pump() -> bool:
-    """Does what is new; gives whether the head has moved. Waits while Blender renders."""
+    """Does what is new; gives whether there is something to see of it. Waits while Blender renders."""
     if bpy.app.is_job_running("RENDER"):
         return False
     session = live()
@@ -78,7 +77,7 @@ def pump() -> bool:
     if session.process is None:
         corner.hide()
         leave()
-    return frame is not None
+    return frame is not None or picture is not None
 
 
 def heed(record: object) -> None:
@@ -116,11 +115,15 @@ def receive_take(record: LiveRecording) -> None:
     bpy.ops.ed.undo_push(message="Bake Live Take")
 
 
-def redraw() -> None:
-    """Redraws the viewports when the head has moved, and the panel a few times a second."""
+def redraw(moved: bool) -> None:
+    """Redraws the viewports when the head has moved, and the panel a few times a second: more often than there is
+    something new, drawing would take the processor from tracking.
+    """
     global _drawn
     now, revision = time.monotonic(), live().revision
     panel = revision != _drawn[0] or now - _drawn[1] > PANEL_INTERVAL
+    if not moved and not panel:
+        return
     if panel:
         _drawn = revision, now
     for window in bpy.context.window_manager.windows:
@@ -128,5 +131,5 @@ def redraw() -> None:
             if area.type not in ("VIEW_3D", "IMAGE_EDITOR"):
                 continue
             for region in area.regions:
-                if region.type == "WINDOW" or (panel and region.type == "UI" and area.type == "VIEW_3D"):
+                if (moved and region.type == "WINDOW") or (panel and region.type == "UI" and area.type == "VIEW_3D"):
                     region.tag_redraw()

@@ -6,6 +6,8 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
+from .scene.programs import PROGRAMS
+
 FORMATS = (
     (".fbx", "FBX", "Shape keys and bones, a key per frame: Unreal, Unity, Maya"),
     (".abc", "Alembic", "The deforming mesh, every frame"),
@@ -95,6 +97,11 @@ class SPARK_PG_settings(bpy.types.PropertyGroup):
     )
     start_frame: IntProperty(name="Start Frame", description="Where the take begins", default=1, min=0, max=1_000_000)
     export_format: EnumProperty(name="Format", description="Kind of file to write", items=FORMATS)
+    export_for: EnumProperty(
+        name="For",
+        description="The program that shall read the file; it decides the unit and the axes",
+        items=[(name, program.title, program.description) for name, program in PROGRAMS.items()],
+    )
     exported: StringProperty(description="The file that was written last")
 
 

@@ -16,6 +16,7 @@ from .adjust_properties import prepare_bake, start_anew
 from .properties import absolute
 from .scene.exports import export_head
 from .scene.layers import push_down
+from .scene.programs import PROGRAMS
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
 
 PROJECT_KEY = "spark_project"
@@ -120,14 +121,14 @@ def source_video(take: Take) -> Path | None:
     return Path(path) if path and Path(path).is_file() else None
 
 
-def export(project: Project, path: Path) -> None:
-    """Writes the project's head, as it is in the scene, to a file whose ending chooses the format."""
+def export(project: Project, path: Path, program: str = "ANY") -> None:
+    """Writes the project's head, as it is in the scene, to a file whose ending chooses the format, for a program."""
     require_object_mode()
     head = find_head(project.folder)
     if head is None:
         raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
     try:
-        export_head(head, path)
+        export_head(head, path, PROGRAMS[program])
     except (RuntimeError, OSError) as error:  # what Blender's exporters raise
         reason = " ".join(str(error).removeprefix("Error:").split())
         raise SparkError(f"{path}: could not be written ({reason}); choose another place") from error

@@ -89,7 +89,7 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
         suffix = settings.export_format
         path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
         if suffix not in BACKEND_FORMATS:
-            export(project, path)
+            export(project, path, settings.export_for)
             settings.exported = str(path)
             self.report({"INFO"}, f"Exported {path.name}")
             return

@@ -16,7 +16,10 @@ class SPARK_PT_export(StepPanel, bpy.types.Panel):
 
     def draw_step(self, context: bpy.types.Context, step: Step) -> None:
         layout, settings = self.layout, settings_of(context.scene)
-        split_column(layout).prop(settings, "export_format")
+        column = split_column(layout)
+        column.prop(settings, "export_format")
+        if settings.export_format not in BACKEND_FORMATS:
+            column.prop(settings, "export_for")
         layout.operator("spark.export", icon="EXPORT")
         if settings.export_format in BACKEND_FORMATS:
             paragraph(layout, context, "Written from the selected take, not from the scene", "INFO")

@@ -10,22 +10,26 @@ import bpy
 from spark_backend.protocol.errors import SparkError
 
 from .centimetres import in_centimetres
+from .programs import PROGRAMS, Program
 from .scene import HeadObjects
 
 
-def export_head(head: HeadObjects, path: Path) -> None:
-    """Writes one file; its ending chooses the format. The scene's frame range is written, at the scene's rate."""
+def export_head(head: HeadObjects, path: Path, program: Program = PROGRAMS["ANY"]) -> None:
+    """Writes one file; its ending chooses the format. The scene's frame range is written, at the scene's rate.
+
+    `program` is the one that shall read it, see `PROGRAMS`.
+    """
     export = EXPORTERS.get(path.suffix.lower())
     if export is None:
         raise SparkError(f"{path.name}: unknown kind of file; choose one of {', '.join(EXPORTERS)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     with selected(head):
-        export(head, path)
+        export(head, path, program)
     if not path.exists():
         raise SparkError(f"{path}: Blender wrote nothing; look into the log for its reason")
 
 
-def save_blend(head: HeadObjects, path: Path) -> None:
+def save_blend(head: HeadObjects, path: Path, program: Program) -> None:
     """The whole scene with the maps packed into it; clip and sound stay where they are, by relative paths."""
     images = {node.image for slot in head.mesh.material_slots for node in image_nodes(slot.material)}
     before = {image: image.filepath_raw for image in images}
@@ -46,7 +50,7 @@ def image_nodes(material: bpy.types.Material) -> list[bpy.types.Node]:
     return [node for node in material.node_tree.nodes if node.type == "TEX_IMAGE" and node.image]
 
 
-def export_fbx(head: HeadObjects, path: Path) -> None:
+def export_fbx(head: HeadObjects, path: Path, program: Program) -> None:
     """Bones and shape keys with a key per frame, in centimetres. No modifiers: applying one drops the shape keys."""
     # Unreal adds a root bone of the object's name, unless it is this one
     with renamed(head.armature, "Armature"), in_centimetres(head):
@@ -56,6 +60,7 @@ def export_fbx(head: HeadObjects, path: Path) -> None:
             use_selection=True,
             object_types={"ARMATURE", "MESH"},
             use_mesh_modifiers=False,
+            mesh_smooth_type=program.smoothing,
             add_leaf_bones=False,
             bake_anim=True,
             bake_anim_use_all_bones=True,
@@ -67,7 +72,7 @@ def export_fbx(head: HeadObjects, path: Path) -> None:
         )
 
 
-def export_alembic(head: HeadObjects, path: Path) -> None:
+def export_alembic(head: HeadObjects, path: Path, program: Program) -> None:
     """The deformed mesh, every frame."""
     scene = bpy.context.scene
     call(
@@ -76,6 +81,7 @@ def export_alembic(head: HeadObjects, path: Path) -> None:
         start=scene.frame_start,
         end=scene.frame_end,
         selected=True,
+        global_scale=100.0 if program.centimetres else 1.0,
         as_background_job=False,
         uvs=True,
         normals=True,
@@ -85,12 +91,18 @@ def export_alembic(head: HeadObjects, path: Path) -> None:
     )
 
 
-def export_usd(head: HeadObjects, path: Path) -> None:
-    """Skeleton, blend shapes and their animation; +Z up, metres; maps beside it in `textures`."""
+def export_usd(head: HeadObjects, path: Path, program: Program) -> None:
+    """Skeleton, blend shapes and their animation; maps beside it in `textures`."""
+    if program.centimetres and "convert_scene_units" not in bpy.ops.wm.usd_export.get_rna_type().properties:
+        raise SparkError(f"{path.name}: this Blender writes USD in metres only; use 4.5 or later, or export FBX")
     call(
         bpy.ops.wm.usd_export,
         filepath=str(path),
         selected_objects_only=True,
+        convert_orientation=program.y_up,
+        export_global_forward_selection="NEGATIVE_Z",
+        export_global_up_selection="Y",
+        convert_scene_units="CENTIMETERS" if program.centimetres else "METERS",
         export_animation=bool(take_name(head)),
         export_armatures=True,
         export_shapekeys=True,
@@ -105,7 +117,7 @@ def export_usd(head: HeadObjects, path: Path) -> None:
     )
 
 
-def export_gltf(head: HeadObjects, path: Path) -> None:
+def export_gltf(head: HeadObjects, path: Path, program: Program) -> None:
     """Binary glTF: skin, morph targets, animation sampled at every frame, maps inside."""
     with gltf_seconds(bpy.context.scene.render):
         call(
@@ -132,13 +144,14 @@ def export_gltf(head: HeadObjects, path: Path) -> None:
         )
 
 
-def export_obj(head: HeadObjects, path: Path) -> None:
+def export_obj(head: HeadObjects, path: Path, program: Program) -> None:
     """The mesh as it stands in the rest pose, with its material file and maps."""
     with resting(head):
         call(
             bpy.ops.wm.obj_export,
             filepath=str(path),
             export_selected_objects=True,
+            global_scale=100.0 if program.centimetres else 1.0,
             export_animation=False,
             apply_modifiers=True,
             export_materials=True,
@@ -147,7 +160,7 @@ def export_obj(head: HeadObjects, path: Path) -> None:
         )
 
 
-EXPORTERS: Mapping[str, Callable[[HeadObjects, Path], None]] = {
+EXPORTERS: Mapping[str, Callable[[HeadObjects, Path, Program], None]] = {
     ".blend": save_blend,
     ".fbx": export_fbx,
     ".abc": export_alembic,

@@ -41,7 +41,7 @@ FAULTS = (
     ),
     (
         r"Wheel '(?P<name>[^']+)' located at .* is invalid|(?P<file>\S+\.whl).* is (?:invalid|corrupted)|BadZipFile",
-        "{what} is damaged; replace it, or choose another folder of wheels, and press Set Up Backend again",
+        "{what} {damage}",
     ),
     (
         r"NewConnectionError|ProxyError|getaddrinfo failed|Name or service not known"
@@ -126,7 +126,12 @@ def explain(lines: Sequence[str], step: Step, code: int, offline: bool) -> str:
             names = [value for value in found.groupdict().values() if value]
             what = names[0] if names else "A package"
             where = "add it to the folder of wheels" if offline else "choose another Python, 3.11 to 3.13"
-            return sentence.format(what=what, where=where)
+            damage = (
+                "is damaged; replace it, or choose another folder of wheels, and press Set Up Backend again"
+                if offline
+                else f"has arrived damaged; {AGAIN}"
+            )
+            return sentence.format(what=what, where=where, damage=damage)
     told = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")] or lines[-1:]
     words = f": {told[-1].strip()[:200]}" if told else ""
     return f"{step.title} failed (exit code {code}){words}; see the log, then press Set Up Backend again"

@@ -8,6 +8,8 @@ from .builds import APPLE, TORCH_INDEX
 
 EXTRAS = "demo,track"
 """Of the wheel: the network that finds faces, and what runs trackers fast."""
+RESUMES = 20
+"""How often a download that breaks off is taken up where it was; what pip has fetched whole it keeps anyway."""
 NEEDS = {"environment": 0.05e9, "torch": 0.9e9, "torch cuda": 5.5e9, "packages": 2.2e9}
 """Bytes on the disk that steps need, measured on Linux; CUDA's from the sizes of its wheels."""
 
@@ -62,14 +64,15 @@ def steps(plan: Plan, wheel_digest: str) -> tuple[Step, ...]:
     """What is to be run, in order. A step whose `mark` is noted as done need not be run again."""
     python = plan.python if plan.exists else inside(plan.folder, plan.windows)
     pip = (str(python), "-m", "pip", "--no-input", "--disable-pip-version-check", "--no-color")
-    install = (*pip, "install", *source(plan), *("--progress-bar", "off" if plan.wheels else "raw"))
+    fetched = ("--progress-bar", "raw", "--resume-retries", str(RESUMES))
+    install = (*pip, "install", *source(plan), *(("--progress-bar", "off") if plan.wheels else fetched))
     tested = ("--constraint", str(plan.constraints)) if plan.constraints and not plan.wheels else ()
     found = []
     if not plan.exists:
         words = (str(plan.python), "-I", "-m", "venv", str(plan.folder))
         found.append(Step("environment", "Making the environment", words, 4))
     if not plan.wheels:
-        words = (*pip, "install", "--upgrade", "pip>=24.1")  # the first that tells how far a download is
+        words = (*pip, "install", "--upgrade", "pip>=25.1")  # the first that resumes a download
         found.append(Step("pip", "Updating pip", words, 2, 2e6))
     if not plan.has_torch:
         cuda = plan.build.startswith("cu")

@@ -176,8 +176,8 @@ def test_a_download_is_told_as_it_goes() -> None:
         ("pip._vendor.urllib3.exceptions.ReadTimeoutError: Read timed out.", "download broke off"),
         ("× Download failed: incomplete-download", "download broke off"),
         ("ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "not trusted"),
-        ("ERROR: Wheel 'torch' located at /x/torch-1.whl is invalid.", "torch is damaged"),
-        ("zipfile.BadZipFile: File is not a zip file", "A package is damaged"),
+        ("ERROR: Wheel 'torch' located at /x/torch-1.whl is invalid.", "torch has arrived damaged"),
+        ("zipfile.BadZipFile: File is not a zip file", "A package has arrived damaged"),
         ("ERROR: No matching distribution found for mediapipe>=1.0", "mediapipe>=1.0 is not to be had"),
         (
             "NewConnectionError: Failed to establish a new connection: [Errno -2] Name or service not known",
@@ -195,6 +195,12 @@ def test_what_pip_says_becomes_a_sentence(line: str, words: str) -> None:
     assert words in sentence
     assert "\n" not in sentence
     assert not sentence.endswith(".")
+
+
+def test_a_damaged_wheel_is_replaced_by_hand_only_where_nothing_is_fetched() -> None:
+    lines, step = ["ERROR: Wheel 'torch' located at /t/torch.whl is invalid."], Step("torch", "PyTorch", (), 25)
+    assert explain(lines, step, 2, offline=True).startswith("torch is damaged; replace it, or choose another folder")
+    assert explain(lines, step, 2, offline=False).startswith("torch has arrived damaged; press Set Up Backend again")
 
 
 def test_a_warning_that_pip_goes_on_after_does_not_hide_the_fault() -> None:

@@ -53,7 +53,7 @@ def image_nodes(material: bpy.types.Material) -> list[bpy.types.Node]:
 def export_fbx(head: HeadObjects, path: Path, program: Program) -> None:
     """Bones and shape keys with a key per frame, in centimetres. No modifiers: applying one drops the shape keys."""
     # Unreal adds a root bone of the object's name, unless it is this one
-    with renamed(head.armature, "Armature"), in_centimetres(head):
+    with renamed(head.armature, "Armature", bpy.data.objects), in_centimetres(head):
         call(
             bpy.ops.export_scene.fbx,
             filepath=str(path),
@@ -119,7 +119,8 @@ def export_usd(head: HeadObjects, path: Path, program: Program) -> None:
 
 def export_gltf(head: HeadObjects, path: Path, program: Program) -> None:
     """Binary glTF: skin, morph targets, animation sampled at every frame, maps inside."""
-    with gltf_seconds(bpy.context.scene.render):
+    scene, take = bpy.context.scene, take_name(head)
+    with gltf_seconds(scene.render), renamed(scene, take or scene.name, bpy.data.scenes):
         call(
             bpy.ops.export_scene.gltf,
             filepath=str(path),
@@ -130,9 +131,9 @@ def export_gltf(head: HeadObjects, path: Path, program: Program) -> None:
             export_all_influences=True,
             export_morph=True,
             export_morph_normal=False,
-            export_animations=bool(take_name(head)),
-            export_animation_mode="ACTIVE_ACTIONS",
-            export_nla_strips_merged_animation_name=take_name(head),
+            export_animations=bool(take),
+            export_animation_mode="SCENE",  # with what plays in the NLA; the animation is called after the scene
+            export_anim_scene_split_object=False,
             export_morph_animation=True,
             export_frame_range=True,
             export_anim_slide_to_zero=True,  # the take begins at 0 s, not at the scene's first frame
@@ -182,9 +183,13 @@ def call(operator: Callable[..., Any], **options: Any) -> None:
 
 
 def take_name(head: HeadObjects) -> str:
-    """What the performance on the head is called, empty without one."""
+    """What the performance on the head is called: its action or, in the NLA, its uppermost strip; empty without one."""
     animation = head.armature.animation_data
-    return animation.action.name if animation is not None and animation.action is not None else ""
+    if animation is None:
+        return ""
+    strips = (strip for track in reversed(animation.nla_tracks) for strip in track.strips)
+    playing = animation.action or next(strips, None)
+    return playing.name if playing else ""
 
 
 @contextlib.contextmanager
@@ -222,10 +227,10 @@ def gltf_seconds(render: bpy.types.RenderSettings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def renamed(target: bpy.types.ID, name: str) -> Iterator[None]:
-    """Gives an object another name for a while, when that name is free."""
+def renamed(target: bpy.types.ID, name: str, others: bpy.types.bpy_prop_collection) -> Iterator[None]:
+    """Gives a data-block another name for a while, when none of the others has it."""
     before = target.name
-    if name not in bpy.data.objects:
+    if name not in others:
         target.name = name
     try:
         yield

@@ -1,5 +1,7 @@
-"""Runs inside Blender: exports FBX of a head that its bones, its object, its parent and an NLA strip move, and tells
-what of the scene differs during and after the export."""
+"""Runs inside Blender: exports FBX and glTF of a head that its bones, its object, its parent and an NLA strip move.
+
+Tells what of the scene differs during and after the exports.
+"""
 
 import sys
 from pathlib import Path
@@ -27,7 +29,8 @@ def state() -> dict[str, bytes]:
     """Every number in the file that an export might change."""
     scene = bpy.context.scene
     units = scene.unit_settings
-    found = {"scene": flags([units.scale_length, scene.frame_current]) + units.system.encode()}
+    found = {"scene": flags([units.scale_length, scene.frame_current, scene.render.fps_base])}
+    found["words"] = f"{scene.name} {units.system}".encode()
     for mesh in bpy.data.meshes:
         found[f"mesh {mesh.name}"] = flat(mesh.vertices, "co", 3)
         for block in mesh.shape_keys.key_blocks if mesh.shape_keys else ():
@@ -57,11 +60,13 @@ def moving_head(request: dict):
     """The toy with a take, moved on by everything that can move it; nothing is symmetric or round."""
     from spark_backend.protocol.avatar import load_avatar
     from spark_backend.protocol.take import load_take
+    from spark_blender.scene.exports import export_head
     from spark_blender.scene.scene import build_scene
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     avatar, take = load_avatar(Path(request["avatar"])), load_take(Path(request["take"]))
     head = build_scene(avatar, take, name="toy", take_name="one").head
+    export_head(head, Path(request["folder"]) / "still.glb")
     scene, armature = bpy.context.scene, head.armature
     animation = armature.animation_data
     action, slot = animation.action, getattr(animation, "action_slot", None)
@@ -94,6 +99,8 @@ def probe(request: dict) -> dict:
 
     exports.call = looking
     exports.export_head(head, Path(request["folder"]) / "moved.fbx")
+    exports.call = call
+    exports.export_head(head, Path(request["folder"]) / "moved.glb")
     after, shown = state(), {}
     for frame in FRAMES:
         bpy.context.scene.frame_set(frame)

@@ -6,6 +6,7 @@ Alembic: that one is opened in Blender only, in test_exports.py. The rate is 23.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,15 +110,28 @@ def test_fbx_weights_and_positions(written: Written):
         assert farthest(fbx.positions(second) / 100 @ Z_UP.T, written.world[frame]) < TOLERANCE
 
 
-def test_the_scene_is_as_it_was_after_an_fbx(program, tmp_path: Path):
-    answer = run_toy_probe(program, "probe_centimetres.py", tmp_path)
+@pytest.fixture(scope="module")
+def moved(program, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Files of a head that its object, its parent and an NLA strip move, and what Blender shows of it."""
+    folder = tmp_path_factory.mktemp("moved")
+    return folder, run_toy_probe(program, "probe_centimetres.py", folder)
+
+
+def test_the_scene_is_as_it_was_after_an_export(moved: tuple[Path, dict[str, Any]]):
+    _, answer = moved
     assert answer["changed during"], "else this test sees nothing"
     assert answer["changed after"] == []
-    # Moved by its object, its parent and an NLA strip: the file agrees with what Blender shows.
-    fbx = read_fbx(tmp_path / "moved.fbx")
+
+
+def test_everything_that_moves_the_head_is_in_the_files(moved: tuple[Path, dict[str, Any]]):
+    folder, answer = moved
+    fbx, glb = read_fbx(folder / "moved.fbx"), read_glb(folder / "moved.glb")
+    # The importer's vertex of each of the file's, from a file of the head as it stands.
+    _, vertex = cKDTree(toy_avatar().neutral).query(read_glb(folder / "still.glb").rest_positions @ Z_UP.T)
     for frame, shown in answer["shown"].items():
-        found = fbx.positions(int(frame) / 30) / 100 @ Z_UP.T
-        assert farthest(found, np.array(shown)) < TOLERANCE
+        expected = np.array(shown)
+        assert farthest(fbx.positions(int(frame) / 30) / 100 @ Z_UP.T, expected) < TOLERANCE
+        assert farthest(glb.positions((int(frame) - 1) / 30) @ Z_UP.T, expected[vertex]) < TOLERANCE
 
 
 def test_glb_has_names_the_range_and_a_key_for_every_frame(written: Written):

@@ -25,7 +25,7 @@ buttons that end a row."""
 
 def missing() -> str:
     """Why no window can be driven here, empty when one can."""
-    if os.name != "posix" or not shutil.which("unshare") or os.geteuid() != 0:
+    if os.name != "posix" or not (shutil.which("unshare") and shutil.which("setpriv")) or os.geteuid() != 0:
         return "a window is driven by root on Linux only"
     if not (root() / ".complete").exists():
         return f"no Blender in {root()}; make it with tests/gui/make_root.sh"
@@ -109,8 +109,8 @@ class Window:
         return self.folder / "home" / path.relative_to(HOME)
 
     def words(self, *command: object) -> list[str]:
-        """A command line inside the root."""
-        return [str(HERE / "in_root.sh"), str(root()), *map(str, command)]
+        """A command line inside the root; it ends with this process, however that ends."""
+        return ["setpriv", "--pdeathsig", "KILL", str(HERE / "in_root.sh"), str(root()), *map(str, command)]
 
     def spawn(self, *command: object, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
         """Starts a command inside the root that ends with the window; its output goes to a log of its name."""

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .landmark_model import IRISES, LandmarkModel, Pose, pose_landmarks
+from .landmark_model import IRISES, LandmarkModel, Pose, identity_along, motion_along, pose_landmarks
 from .options import SolveOptions
 from .state import FRAME_SIZE, Observations, State
 
@@ -112,25 +112,29 @@ def data_term(
     shared: bool,
 ) -> DataTerm:
     """Cost and Gauss-Newton model of the frames; `shared` adds identity and focal lengths."""
-    pose = pose_landmarks(model, state.identity, state.weights, state.gaze, with_identity=shared)
+    pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
     camera, pixels = project_landmarks(state, seen, pose)
     error, precision, cost = residuals(seen, precision, options, pixels)
     by_camera = camera_derivative(camera, state.log_focal.exp()[seen.clip])
-    columns = [*frame_columns(state, pose, camera, by_camera)]
+    by_skull = by_camera @ state.rotation[:, None]
+    columns = [*rigid_columns(state, camera, by_camera), *motion_along(model, pose, by_skull)]
     if shared:
-        columns += shared_columns(state, seen, pose, pixels, by_camera)
-    jacobian = torch.cat(columns, -1) / seen.scale[:, None, None, None]  # (T, L, 2, D + G)
-    jacobian = torch.cat([jacobian, jacobian[:, UPPER] - jacobian[:, LOWER]], 1) * precision[..., None, None]
+        columns += [identity_along(model, pose, by_skull), focal_columns(state, seen, pixels)]
+    # float32 from here: half of the time, and far more exact than landmarks are.
+    jacobian = torch.cat([column.float() for column in columns], -1)  # (T, L, 2, D + G)
+    jacobian = torch.cat([jacobian, jacobian[:, UPPER] - jacobian[:, LOWER]], 1)
+    jacobian *= (precision / seen.scale[:, None]).float()[..., None, None]
     flat = jacobian.flatten(1, 2)
-    scaled = (error * precision[..., None]).flatten(1)[..., None]
-    gradient = (flat.mT @ scaled)[..., 0]
+    scaled = (error * precision[..., None]).float().flatten(1)[..., None]
+    gradient = (flat.mT @ scaled)[..., 0].double()
     frame, rest = flat[..., :FRAME_SIZE], flat[..., FRAME_SIZE:]
+    corner = rest.flatten(0, 1)
     return DataTerm(
         cost=cost,
-        blocks=frame.mT @ frame,
+        blocks=(frame.mT @ frame).double(),
         gradient=gradient[:, :FRAME_SIZE],
-        border=frame.mT @ rest,
-        corner=(rest.mT @ rest).sum(0),
+        border=(frame.mT @ rest).double(),
+        corner=(corner.mT @ corner).double(),
         corner_gradient=gradient[:, FRAME_SIZE:].sum(0),
     )
 
@@ -143,20 +147,15 @@ def camera_derivative(camera: Float[Tensor, "T L 3"], focal: Float[Tensor, "T"])
     return focal[:, None, None, None] * torch.stack(rows, -2)
 
 
-def frame_columns(state: State, pose: Pose, camera: Tensor, by_camera: Tensor) -> list[Tensor]:
-    """Pixels (T, L, 2, .) by turn, place, weights and gaze."""
+def rigid_columns(state: State, camera: Tensor, by_camera: Tensor) -> list[Tensor]:
+    """Pixels (T, L, 2, .) by turn and place."""
     turned = camera - state.translation[:, None]
     cross = torch.linalg.cross(turned[..., None, :].expand_as(by_camera), by_camera, dim=-1)
     depth = state.place[:, 2].exp()[:, None, None, None]
-    slide = by_camera[..., :2] * depth
-    deepen = (by_camera @ state.translation[:, None, :, None]).clone()
-    by_skull = by_camera @ state.rotation[:, None]
-    motion = torch.cat([pose.by_weight, pose.by_gaze], 1).permute(0, 2, 3, 1)  # (T, L, 3, E + 4)
-    return [cross, slide, deepen, by_skull @ motion]
+    return [cross, by_camera[..., :2] * depth, by_camera @ state.translation[:, None, :, None]]
 
 
-def shared_columns(state: State, seen: Observations, pose: Pose, pixels: Tensor, by_camera: Tensor) -> list[Tensor]:
-    """Pixels (T, L, 2, .) by identity and by the logarithm of each clip's focal length."""
-    by_identity = (by_camera @ state.rotation[:, None]) @ pose.by_identity.permute(0, 2, 3, 1)
+def focal_columns(state: State, seen: Observations, pixels: Tensor) -> Float[Tensor, "T L 2 C"]:
+    """Pixels by the logarithm of each clip's focal length."""
     owns = torch.nn.functional.one_hot(seen.clip, len(state.log_focal)).to(pixels.dtype)
-    return [by_identity, pixels[..., None] * owns[:, None, None]]
+    return pixels[..., None] * owns[:, None, None]

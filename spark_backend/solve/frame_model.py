@@ -7,7 +7,6 @@ calls cost more than the arithmetic.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from ..protocol.avatar import Rig
@@ -45,11 +44,8 @@ class FrameModel:
         self.skull, self.share = model.skull.numpy(), model.share.numpy()[:, None]
         self.pivots, self.normal = model.pivots.numpy(), model.normal.numpy()
         self.hung = model.jaw.numpy() - self.share * self.pivots[0]
-        expression = torch.cat([model.skull_expression, model.jaw_expression], -1).numpy().copy()
-        for rows in IRISES:
-            expression[:, list(rows)] = 0
         # float32: its products are half of the work, and far more exact than landmarks are.
-        self.expression = np.ascontiguousarray(expression.transpose(1, 2, 0)).astype(np.float32)  # (L, 6, 52)
+        self.expression = model.expression.numpy().astype(np.float32)  # (L, 6, 52)
         self.interocular = float(np.linalg.norm(self.pivots[1] - self.pivots[2]))
         self.rest = (model.skull + model.jaw).numpy()
         self.spread = np.minimum(model.sigma.numpy(), options.place_noise) ** 2

@@ -38,8 +38,8 @@ class LandmarkModel:
     """`s`: the jaw's weight."""
     skull_identity: Float[Tensor, "I L 3"]
     jaw_identity: Float[Tensor, "I L 3"]
-    skull_expression: Float[Tensor, "52 L 3"]
-    jaw_expression: Float[Tensor, "52 L 3"]
+    expression: Float[Tensor, "L 6 52"]
+    """How the skull's part and the jaw's part move; 0 for the irises."""
     pivots: Float[Tensor, "3 3"]
     """Jaw, left eye, right eye."""
     pivots_identity: Float[Tensor, "I 3 3"]
@@ -65,31 +65,22 @@ def landmark_model(head: HeadModel, avatar: Avatar | None = None) -> LandmarkMod
     corners = source.neutral[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     joints = [JOINTS.index(name) for name in ("jaw", "eye_left", "eye_right")]
+    parts = [at_landmarks(source.expressions[: len(ARKIT_52)], weight) for weight in (1 - share, share)]
+    expression = torch.cat(parts, -1).permute(1, 2, 0).contiguous()
+    expression[[row for rows in IRISES for row in rows]] = 0
     return LandmarkModel(
         skull=at_landmarks(source.neutral, 1 - share),
         jaw=at_landmarks(source.neutral, share),
         share=torch.as_tensor((bary * share).sum(1)).double(),
         skull_identity=at_landmarks(identity, 1 - share),
         jaw_identity=at_landmarks(identity, share),
-        skull_expression=at_landmarks(source.expressions, 1 - share),
-        jaw_expression=at_landmarks(source.expressions, share),
+        expression=expression,
         pivots=torch.as_tensor(source.joints[joints]).double(),
         pivots_identity=torch.as_tensor(joint_identity[:, joints]).double(),
         normal=torch.as_tensor(normal / np.linalg.norm(normal, axis=1, keepdims=True)).double(),
         sigma=torch.as_tensor(head.landmark_sigma).double(),
         rig=source.rig,
     )
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Landmarks of `T` frames in the skull's frame, and their derivatives."""
-
-    points: Float[Tensor, "T L 3"]
-    by_weight: Float[Tensor, "T E L 3"]
-    """For the weights of `FREE`."""
-    by_gaze: Float[Tensor, "T 4 L 3"]
-    by_identity: Float[Tensor, "T I L 3"] | None
 
 
 def look_weights(rig: Rig, gaze: Float[Tensor, "T 4"]) -> Float[Tensor, "T 52"]:
@@ -141,69 +132,112 @@ def jaw_turn(rig: Rig, weights: Float[Tensor, "T 52"]) -> JawTurn:
     return JawTurn(sideways @ opening, sideways @ opening_slope, sideways_slope @ opening)
 
 
+@dataclass(frozen=True)
+class EyeTurn:
+    """An iris in `T` frames: its arm from the eye's centre, the turn and its derivatives by yaw and pitch."""
+
+    arm: Float[Tensor, "5 3"]
+    turn: Float[Tensor, "T 3 3"]
+    by_yaw: Float[Tensor, "T 3 3"]
+    by_pitch: Float[Tensor, "T 3 3"]
+
+
+def eye_turn(arm: Float[Tensor, "5 3"], yaw: Float[Tensor, "T"], pitch: Float[Tensor, "T"]) -> EyeTurn:
+    """Of an eye that looks to the subject's left and down by angles in radians."""
+    (about_z, z_slope), (about_x, x_slope) = turn_about(2, yaw), turn_about(0, pitch)
+    return EyeTurn(arm, about_z @ about_x, z_slope @ about_x, about_z @ x_slope)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Landmarks of `T` frames in the skull's frame, and what their derivatives are made of."""
+
+    points: Float[Tensor, "T L 3"]
+    hung: Float[Tensor, "T L 3"]
+    """The jaw's part, from its pivot, before the jaw turns: `b - s c`."""
+    jaw: JawTurn
+    gaze: Float[Tensor, "T 4"]
+    eyes: tuple[EyeTurn, EyeTurn]
+    """Left and right."""
+
+
 def pose_landmarks(
-    model: LandmarkModel,
-    identity: Float[Tensor, "I"],
-    weights: Float[Tensor, "T E"],
-    gaze: Float[Tensor, "T 4"],
-    with_identity: bool = False,
+    model: LandmarkModel, identity: Float[Tensor, "I"], weights: Float[Tensor, "T E"], gaze: Float[Tensor, "T 4"]
 ) -> Pose:
-    """Points and derivatives for weights of `FREE` and gaze."""
+    """Points for weights of `FREE` and gaze. Iris points turn about their eye's centre and know no expression."""
     full = look_weights(model.rig, gaze)
     full[:, FREE_INDEX] = weights
     pivots = model.pivots + torch.tensordot(identity, model.pivots_identity, 1)
     share = model.share[:, None]
     skull = model.skull + torch.tensordot(identity, model.skull_identity, 1)
-    skull = skull + torch.tensordot(full, model.skull_expression, 1)
     hung = model.jaw + torch.tensordot(identity, model.jaw_identity, 1) - share * pivots[0]
-    hung = hung + torch.tensordot(full, model.jaw_expression, 1)
-
-    jaw = jaw_turn(model.rig, full)
-    points = skull + hung @ jaw.turn.mT + share * pivots[0]
-
-    by_all = model.skull_expression + torch.einsum("tij,elj->teli", jaw.turn, model.jaw_expression)
-    by_weight = by_all[:, FREE_INDEX]
-    by_weight[:, FREE.index("jawOpen")] += model.rig.jaw_open * hung @ jaw.by_open.mT
-    swing = model.rig.jaw_side * hung @ jaw.by_side.mT
-    by_weight[:, FREE.index("jawLeft")] += swing
-    by_weight[:, FREE.index("jawRight")] -= swing
-
-    by_gaze = torch.zeros(len(gaze), 4, *model.skull.shape, dtype=gaze.dtype)
-    for name, column, factor in look_channels(model.rig):
-        active = (gaze[:, column] * factor > 0).to(gaze.dtype) * factor
-        by_gaze[:, column] += active[:, None, None] * by_all[:, ARKIT_52.index(name)]
-    by_identity = None
-    if with_identity:
-        away = model.jaw_identity - share * model.pivots_identity[:, None, 0]
-        fixed = model.skull_identity + share * model.pivots_identity[:, None, 0]
-        by_identity = fixed + torch.einsum("tij,dlj->tdli", jaw.turn, away)
-    turn_irises(model, identity, pivots, gaze, points, by_weight, by_gaze, by_identity)
-    return Pose(points, by_weight, by_gaze, by_identity)
-
-
-def turn_irises(
-    model: LandmarkModel,
-    identity: Float[Tensor, "I"],
-    pivots: Float[Tensor, "3 3"],
-    gaze: Float[Tensor, "T 4"],
-    points: Float[Tensor, "T L 3"],
-    by_weight: Float[Tensor, "T E L 3"],
-    by_gaze: Float[Tensor, "T 4 L 3"],
-    by_identity: Float[Tensor, "T I L 3"] | None,
-) -> None:
-    """Replaces the rows of the iris points: they turn about their eye's centre and know no expression."""
+    eyes = tuple(
+        eye_turn(skull[list(rows)] - pivots[1 + eye], gaze[:, 2 * eye], gaze[:, 2 * eye + 1])
+        for eye, rows in enumerate(IRISES)
+    )
+    moved, jaw = move_by(full, model.expression), jaw_turn(model.rig, full)
+    hung = hung + moved[..., 3:]
+    points = skull + moved[..., :3] + hung @ jaw.turn.mT + share * pivots[0]
     for eye, rows in enumerate(IRISES):
-        rows, yaw, pitch, pivot = list(rows), 2 * eye, 2 * eye + 1, pivots[1 + eye]
-        about_z, z_slope = turn_about(2, gaze[:, yaw])
-        about_x, x_slope = turn_about(0, gaze[:, pitch])
-        arm = model.skull[rows] + torch.tensordot(identity, model.skull_identity[:, rows], 1) - pivot
-        turn = about_z @ about_x
-        points[:, rows] = arm @ turn.mT + pivot
-        by_weight[:, :, rows] = 0
-        by_gaze[:, :, rows] = 0
-        by_gaze[:, yaw, rows] = arm @ (z_slope @ about_x).mT
-        by_gaze[:, pitch, rows] = arm @ (about_z @ x_slope).mT
-        if by_identity is not None:
-            centre = model.pivots_identity[:, None, 1 + eye]
-            away = model.skull_identity[:, rows] - centre
-            by_identity[:, :, rows] = torch.einsum("tij,dlj->tdli", turn, away) + centre
+        points[:, list(rows)] = eyes[eye].arm @ eyes[eye].turn.mT + pivots[1 + eye]
+    return Pose(points, hung, jaw, gaze, eyes)
+
+
+def move_by(weights: Float[Tensor, "T 52"], expression: Float[Tensor, "P 6 52"]) -> Float[Tensor, "T P 6"]:
+    """How far weights move the skull's part and the jaw's part of each point."""
+    return (weights @ expression.flatten(0, 1).mT).unflatten(1, (len(expression), 6))
+
+
+def motion_along(
+    model: LandmarkModel, pose: Pose, row: Float[Tensor, "T L R 3"]
+) -> tuple[Float[Tensor, "T L R E"], Float[Tensor, "T L R 4"]]:
+    """Change of `row . point` (skull's axes) by the weights of `FREE` and by the gaze."""
+    by_weight, by_gaze = expression_along(model.rig, pose.gaze, pose.jaw, pose.hung, row, model.expression)
+    for eye, (rows, turn) in enumerate(zip(IRISES, pose.eyes, strict=True)):
+        iris = row[:, list(rows)]
+        for column, slope in ((2 * eye, turn.by_yaw), (2 * eye + 1, turn.by_pitch)):
+            by_gaze[:, list(rows), :, column] = (iris @ (turn.arm @ slope.mT)[..., None])[..., 0]
+    return by_weight, by_gaze
+
+
+def identity_along(model: LandmarkModel, pose: Pose, row: Float[Tensor, "T L R 3"]) -> Float[Tensor, "T L R I"]:
+    """Change of `row . point` (skull's axes) by the identity."""
+    hinge = model.share[:, None] * model.pivots_identity[:, None, 0]
+    directions = torch.cat([model.skull_identity + hinge, model.jaw_identity - hinge], -1).permute(1, 2, 0)
+    result = along(row, pose.jaw.turn, directions)
+    for eye, (rows, turn) in enumerate(zip(IRISES, pose.eyes, strict=True)):
+        centre = model.pivots_identity[:, None, 1 + eye]
+        away = model.skull_identity[:, list(rows)] - centre
+        directions = torch.cat([centre.expand_as(away), away], -1).permute(1, 2, 0)
+        result[:, list(rows)] = along(row[:, list(rows)], turn.turn, directions)
+    return result
+
+
+def along(
+    row: Float[Tensor, "T P R 3"], turn: Float[Tensor, "T 3 3"], directions: Float[Tensor, "P 6 N"]
+) -> Float[Tensor, "T P R N"]:
+    """`row . (d + turn d')` of the two halves `d`, `d'` of each direction: one product of matrices a point."""
+    count, points, rows, _ = row.shape
+    both = torch.cat([row, row @ turn[:, None]], -1).transpose(0, 1).reshape(points, count * rows, 6)
+    return torch.bmm(both, directions).reshape(points, count, rows, -1).transpose(0, 1)
+
+
+def expression_along(
+    rig: Rig,
+    gaze: Float[Tensor, "T 4"],
+    jaw: JawTurn,
+    hung: Float[Tensor, "T P 3"],
+    row: Float[Tensor, "T P R 3"],
+    expression: Float[Tensor, "P 6 52"],
+) -> tuple[Float[Tensor, "T P R E"], Float[Tensor, "T P R 4"]]:
+    """Change of `row . point` (skull's axes) by the weights of `FREE` and by the gaze, which moves the lids too."""
+    by_all = along(row, jaw.turn, expression)
+    by_all[..., ARKIT_52.index("jawOpen")] += rig.jaw_open * (row @ (hung @ jaw.by_open.mT)[..., None])[..., 0]
+    swing = rig.jaw_side * (row @ (hung @ jaw.by_side.mT)[..., None])[..., 0]
+    by_all[..., ARKIT_52.index("jawLeft")] += swing
+    by_all[..., ARKIT_52.index("jawRight")] -= swing
+    by_gaze = row.new_zeros(*row.shape[:3], len(GAZE))
+    for name, column, factor in look_channels(rig):
+        active = ((gaze[:, column] * factor > 0) * factor).to(row.dtype)
+        by_gaze[..., column] += active[:, None, None] * by_all[..., ARKIT_52.index(name)]
+    return by_all[..., FREE_INDEX], by_gaze

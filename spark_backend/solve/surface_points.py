@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..protocol.avatar import Avatar, Rig
 from ..protocol.names import ARKIT_52, JOINTS
-from .landmark_model import FREE_INDEX, JawTurn, jaw_turn, look_channels, look_weights
+from .landmark_model import FREE_INDEX, JawTurn, expression_along, jaw_turn, look_weights, move_by
 from .state import State
 
 HIDDEN = ("mouth_interior", "eyes", "ears", "scalp")
@@ -29,9 +29,8 @@ class SurfacePoints:
     """The part that follows the skull."""
     hung: Float[Tensor, "N 3"]
     """The part that follows the jaw, less the pivot's share."""
-    expression: Float[Tensor, "52 N 3"]
-    """Of the skull's part."""
-    jaw_expression: Float[Tensor, "52 N 3"]
+    expression: Float[Tensor, "N 6 52"]
+    """How the skull's part and the jaw's part move."""
     normal: Float[Tensor, "N 3"]
     """At rest."""
     rig: Rig
@@ -83,8 +82,7 @@ def surface_points(avatar: Avatar, face: np.ndarray, bary: np.ndarray) -> Surfac
     return SurfacePoints(
         rest=at_points(avatar.neutral, bary - share, hinge),
         hung=at_points(avatar.neutral, share, -hinge),
-        expression=at_points(expressions, bary - share),
-        jaw_expression=at_points(expressions, share),
+        expression=torch.cat([at_points(expressions, part) for part in (bary - share, share)], -1).permute(1, 2, 0),
         normal=torch.as_tensor(normal / np.linalg.norm(normal, axis=1, keepdims=True)).float(),
         rig=avatar.rig,
     )
@@ -101,9 +99,9 @@ def pose_points(points: SurfacePoints, state: State) -> PosedPoints:
     """Where the points are in the frames of a state."""
     weights = all_weights(points.rig, state)
     jaw = jaw_turn(points.rig, weights)
-    skull = points.rest + torch.tensordot(weights, points.expression, 1)
-    hung = points.hung + torch.tensordot(weights, points.jaw_expression, 1)
-    local = skull + hung @ jaw.turn.mT
+    moved = move_by(weights, points.expression)
+    hung = points.hung + moved[..., 3:]
+    local = points.rest + moved[..., :3] + hung @ jaw.turn.mT
     camera = local @ state.rotation.float().mT + state.translation.float()[:, None]
     return PosedPoints(camera, hung, jaw)
 
@@ -117,17 +115,6 @@ def motion_along(
     turn = torch.linalg.cross(turned, row)
     slide = row[..., :2] * state.place[:, 2].exp().float()[:, None, None]
     deepen = row @ state.translation.float()[..., None]
-    local = row @ state.rotation.float()
-    # One product a point: (N, T, 6) by (N, 6, 52).
-    directions = torch.cat([points.expression, points.jaw_expression], -1).permute(1, 2, 0)
-    by_all = torch.bmm(torch.cat([local, local @ posed.jaw.turn], -1).transpose(0, 1), directions).transpose(0, 1)
-    opened = points.rig.jaw_open * (local * (posed.hung @ posed.jaw.by_open.mT)).sum(-1)
-    swung = points.rig.jaw_side * (local * (posed.hung @ posed.jaw.by_side.mT)).sum(-1)
-    by_all[..., ARKIT_52.index("jawOpen")] += opened
-    by_all[..., ARKIT_52.index("jawLeft")] += swung
-    by_all[..., ARKIT_52.index("jawRight")] -= swung
-    by_gaze = row.new_zeros(*row.shape[:2], 4)
-    for name, column, factor in look_channels(points.rig):
-        active = ((state.gaze[:, column] * factor > 0) * factor).float()
-        by_gaze[..., column] += active[:, None] * by_all[..., ARKIT_52.index(name)]
-    return torch.cat([turn, slide, deepen, by_all[..., FREE_INDEX], by_gaze], -1)
+    local = (row @ state.rotation.float())[:, :, None]
+    by_weight, by_gaze = expression_along(points.rig, state.gaze, posed.jaw, posed.hung, local, points.expression)
+    return torch.cat([turn, slide, deepen, by_weight[:, :, 0], by_gaze[:, :, 0]], -1)

@@ -1,6 +1,6 @@
 """Captures clips, each as a person of its own, and prints how well each take fits, how still it is, how long it took.
 
-    python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--tracker generic|optimise]
+    python benchmarks/capture.py VIDEO... [--preset draft|standard|high] [--tracker generic|landmarks|optimise]
                                  [--keep FOLDER] [--scorer SCRIPT]
 
 `error` is the landmark error in % of the distance between the pupils; `scores` is the same of the baseline, MediaPipe's
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--preset", default="draft")
-    parser.add_argument("--tracker", default="generic")
+    parser.add_argument("--tracker", default="landmarks")
     parser.add_argument("--keep", type=Path, help="leave the projects there")
     parser.add_argument("--scorer", type=Path)
     options = parser.parse_args()

@@ -42,7 +42,7 @@ def test_a_head_that_is_kept_is_not_fitted(tmp_path: Path, steps: list[tuple]) -
     project = create_project(tmp_path / "p")
     save_avatar(project.avatar_folder, toy_avatar())
     run(tmp_path / "p", keep_head=True)
-    assert steps == [("ingest",), ("track", "a", "generic"), ("track", "b", "generic")]
+    assert steps == [("ingest",), ("track", "a", "landmarks"), ("track", "b", "landmarks")]
 
 
 def test_no_head_to_keep_is_told_before_anything_is_read(tmp_path: Path, steps: list[tuple]) -> None:

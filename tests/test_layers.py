@@ -18,6 +18,7 @@ LAYERS = (
     ("geometry", "models"),
     ("video", "heads", "render", "encoders"),
     ("fit", "adapt", "solve", "smirk", "evaluate"),
+    ("track",),
     ("live",),
     ("pipeline",),
     ("__main__",),

@@ -1,7 +1,9 @@
 """Networks as ONNX files, for inference engines."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -12,23 +14,27 @@ from ..protocol.storage import write_atomic
 EXAMPLE_BATCH = 2  # of 1, the exporter would take the batch to be always one
 
 
-def export_onnx(network: nn.Module, path: Path, size: int) -> None:
+NO_CONSTANTS: Mapping[str, Tensor] = MappingProxyType({})
+
+
+def export_onnx(network: nn.Module, path: Path, size: int, constants: Mapping[str, Tensor] = NO_CONSTANTS) -> None:
     """Writes a network that takes crops (B size size 3) and gives a NamedTuple of tensors, with the same names.
 
-    The file takes `crops`, float32, in batches of any size. Needs the extra `track`.
+    The file takes `crops`, float32, in batches of any size, and after it the `constants` by name, which the whole batch
+    shares: here are examples of them. Needs the extra `track`.
     """
     if find_spec("onnxscript") is None:
         raise SparkError("a network cannot be exported without onnxscript; install spark-backend[track]")
     example = torch.zeros(EXAMPLE_BATCH, size, size, 3)
     with torch.inference_mode():
-        names = list(named_outputs(network.eval()(example)))
+        names = list(named_outputs(network.eval()(example, *constants.values())))
     program = torch.onnx.export(
         network,
-        (example,),
+        (example, *constants.values()),
         dynamo=True,
-        input_names=["crops"],
+        input_names=["crops", *constants],
         output_names=names,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamic_shapes=({0: torch.export.Dim("batch")}, *(None for _ in constants)),
         verbose=False,
     )
     content = program.model_proto.SerializeToString()

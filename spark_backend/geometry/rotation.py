@@ -136,3 +136,12 @@ def continuous_quaternions(quaternions: Float[Tensor, "T *batch 4"]) -> Float[Te
     turns = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True)
     signs = torch.where(turns < 0, -1.0, 1.0).to(quaternions).cumprod(0)
     return torch.cat([quaternions[:1], quaternions[1:] * signs])
+
+
+def turn_towards(direction: Vector) -> Matrix:
+    """The shortest turn that takes +Z to a direction of any length: (1, 0, 1) gives an eighth of a turn about +Y."""
+    x, y, z = direction.unbind(-1)
+    sine = torch.stack([-y, x, torch.zeros_like(x)], -1)
+    length = sine.norm(dim=-1, keepdim=True)
+    angle = torch.atan2(length, z[..., None])
+    return matrix_from_vector(sine / length.clamp(min=1e-9) * angle)

@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 from ..protocol.errors import SparkError
 
 Preset = Literal["draft", "standard", "high"]
-Tracker = Literal["generic", "optimise"]
+Tracker = Literal["generic", "landmarks", "optimise"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 HeadName = Literal["anny"]
 BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
@@ -77,12 +77,16 @@ class TrackOptions:
     project: ProjectFolder
     """Project folder with a fitted avatar."""
     clip: ClipName
-    """Name of an ingested clip."""
-    tracker: Tracker = "generic"
-    """`generic` solves all frames of the clip together from the landmarks, with the head held; `optimise` then aligns
-    them by what the skin looks like: steadier brows and head, three times the time."""
+    """Name of an ingested clip; for `generic` also the path of any video."""
+    tracker: Tracker = "landmarks"
+    """`generic` goes frame by frame in real time. `landmarks` solves all frames of the clip together from the
+    landmarks, with the head held; `optimise` then aligns them by what the skin looks like: steadier brows and head,
+    three times the time."""
     output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
     """Name of the take; the clip's name when left out."""
+    fill_gaps: bool = False
+    """Where no face is seen, move from where it was lost to where it is found again, instead of holding still. For
+    `generic`; the others always fill. The frames stay marked as not valid."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class CaptureOptions:
     """How much work to put into the head."""
     face: FaceNumber = None
     """Which person to follow when there are several: 0 is the most prominent."""
-    tracker: Tracker = "generic"
+    tracker: Tracker = "landmarks"
     """As for `spark track`."""
     keep_head: bool = False
     """Track the videos on the head that the project has; it stays as it is."""

@@ -7,7 +7,7 @@ from ..heads.anny import load_anny
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.job import Metric, Report
-from ..protocol.project import ClipInfo, Frames, load_clip, open_project
+from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
 from ..protocol.take import save_take
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
@@ -16,6 +16,8 @@ from ..solve.tracking import track_clip
 from .fit import told
 from .measure import clip_figures
 from .options import TrackOptions
+from .streamed import streamed
+from .tracked import Tracked, source_of
 
 FOCAL_FRAMES = 24
 """Keyframes from which the focal length of a clip is found that the fit has not seen."""
@@ -25,26 +27,26 @@ def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
     """Writes `takes/NAME.npz` of the project."""
     project = open_project(options.project)
     avatar = load_avatar(project.avatar_folder)
+    solves = options.tracker in ("landmarks", "optimise")
+    tracked = (solved if solves else streamed)(project, avatar, options, report)
+    path = project.take_path(options.output or tracked.name)
+    save_take(path, tracked.take)
+    figures = clip_figures(avatar, tracked.take, tracked.frames)
+    report(Metric("reprojection", figures.reprojection, "% of the interocular distance"))
+    report(Metric("jitter", figures.jitter, "mm"))
+    return {"take": str(path), "reprojection": figures.reprojection, "jitter": figures.jitter}
+
+
+def solved(project: Project, avatar: Avatar, options: TrackOptions, report: Report) -> Tracked:
+    """All frames of an ingested clip together, from the landmarks and, with `optimise`, from the pictures."""
     info, frames = load_clip(project.clip_folder(options.clip))
     head, solver = load_anny(), SolveOptions()
     focal = focal_of(head, avatar, options.clip, info, frames)
     tick = told(report, f"Tracking {options.clip}")
     pictures = options.tracker == "optimise"
     state = track_clip(head, avatar, info, frames, focal, solver, tick, with_pictures=pictures)
-    source = {
-        "path": info.source,
-        "digest": info.digest,
-        "clip": options.clip,
-        "tracker": options.tracker,
-        "smoothing": "second differences, Huber",
-    }
-    take = state_to_take(avatar, info, frames, state, focal, source)
-    path = project.take_path(options.output or options.clip)
-    save_take(path, take)
-    figures = clip_figures(avatar, take, frames)
-    report(Metric("reprojection", figures.reprojection, "% of the interocular distance"))
-    report(Metric("jitter", figures.jitter, "mm"))
-    return {"take": str(path), "reprojection": figures.reprojection, "jitter": figures.jitter}
+    source = source_of(info.source, info.digest, options, "second differences, Huber")
+    return Tracked(state_to_take(avatar, info, frames, state, focal, source), frames, options.clip)
 
 
 def focal_of(head: HeadModel, avatar: Avatar, clip: str, info: ClipInfo, frames: Frames) -> float:

@@ -1,11 +1,11 @@
 """Finding faces anywhere in a picture, small ones too, with a detector that only knows large ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from .face import RGB, Box, Face, box_centre, box_size
-from .networks import Candidate, FaceDetector, Landmarker
+from .networks import Candidate, Landmarker
 from .window import window_around
 
 TILE_SIDES = (1.0, 1 / 2, 1 / 3)  # of the picture's shorter side; a face is found from a sixth of its tile
@@ -17,7 +17,7 @@ MARGINS = (3.0, 2.2)
 MOST_CANDIDATES = 12
 
 
-def find_in_tiles(image: RGB, detector: FaceDetector, fraction: float) -> list[Candidate]:
+def find_in_tiles(image: RGB, detector: Callable[[RGB], list[Candidate]], fraction: float) -> list[Candidate]:
     """Faces in overlapping square tiles whose side is this fraction of the shorter side."""
     side = max(SMALLEST_TILE, round(fraction * min(image.shape[:2])))
     found = []

@@ -110,7 +110,7 @@ def test_training_shows_progress_and_picture_and_imports_the_head(seen) -> None:
 def test_a_capture_ends_in_an_animated_head(seen) -> None:
     capture = step(seen, "capture")
     command, options = capture["job"]
-    assert (command, options["clip"], options["tracker"]) == ("track", "good", "generic")
+    assert (command, options["clip"], options["tracker"]) == ("track", "good", "landmarks")
     assert capture["lines"][0] == "(done)"
     assert capture["lines"][4].startswith("Capture done after ")
     assert capture["takes"][:2] == ["good", "1 s"]

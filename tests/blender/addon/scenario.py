@@ -187,7 +187,7 @@ def step_another_clip():
     pump_until(lambda: not session().is_busy("work"))
     take = settings().takes[settings().take_index].name
     mine = part("result").find_head(folder).mesh.get("mine")
-    settings().tracker, settings().preset = "generic", "draft"
+    settings().tracker, settings().preset = "landmarks", "draft"
     settings().clip_index = 0
     settings().take_index = settings().takes.find("good")
     bpy.ops.spark.bake_take()

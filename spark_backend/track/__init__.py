@@ -1,0 +1,1 @@
+"""Tracking frame by frame with an encoder: find the face, crop, encode, place the head, smooth."""

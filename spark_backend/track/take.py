@@ -1,0 +1,123 @@
+"""What was seen of a face, frame by frame, as a take: placed, smoothed, its gaps bridged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from ..geometry.landmarks import LandmarkHead
+from ..geometry.rotation import quaternion_from_matrix
+from ..protocol.avatar import Avatar
+from ..protocol.names import ARKIT_52
+from ..protocol.posing import joints_from_weights
+from ..protocol.take import Take
+from ..solve.to_take import neck_rotations
+from .gaps import bridge_rotations, bridge_values
+from .pose import Pose, pose_from_crop, refined
+from .smooth import Steadiness, smooth_columns
+from .stream import Seen
+
+LIDS = Steadiness(noise=0.03, jerk=0.15)
+LOOKS = Steadiness(noise=0.05, jerk=0.06)
+MOUTH = Steadiness(noise=0.025, jerk=0.06)
+REST = Steadiness(noise=0.04, jerk=0.03)
+TURN = Steadiness(noise=0.008, jerk=0.0025)
+"""Of a quaternion's parts: half an angle in radians."""
+PLACE = Steadiness(noise=0.001, jerk=0.0006)
+"""Of x / z and y / z."""
+DEPTH = Steadiness(noise=0.008, jerk=0.0015)
+"""Of the logarithm of z."""
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """What a stream has seen of one clip."""
+
+    pts: Float[np.ndarray, "T"]
+    seen: Sequence[Seen | None]
+    size: tuple[int, int]
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "T"]:
+        """In which frames there is a face."""
+        return np.array([seen is not None for seen in self.seen])
+
+    def column(self, name: str) -> np.ndarray:
+        """(N, ...) one quantity of the frames with a face."""
+        return np.stack([np.asarray(getattr(seen, name)) for seen in self.seen if seen is not None])
+
+
+def take_of(
+    avatar: Avatar,
+    sightings: Sightings,
+    K: Float[np.ndarray, "3 3"],
+    source: Mapping[str, Any],
+    fill_gaps: bool = False,
+    smooth: bool = True,
+) -> Take:
+    """A take with a row for every frame; at least one must show the face.
+
+    Frames without a face are not `valid` and have confidence 0: the head holds still there, or, with `fill_gaps`, moves
+    from where it was lost to where it is found again. Either way there is no jump.
+    """
+    valid, pts = sightings.valid, sightings.pts
+    weights = sightings.column("weights").astype(float)
+    pose = poses(LandmarkHead(avatar), sightings, torch.as_tensor(K).float())
+    rotation = quaternion_from_matrix(pose.rotation).double().numpy()
+    translation = pose.translation.double().numpy()
+    if smooth:
+        weights = np.clip(smooth_columns(weights, pts[valid], [steadiness(name) for name in ARKIT_52]), 0, 1)
+        rotation, translation = smooth_pose(rotation, translation, pts[valid])
+    weights = bridge_values(weights, pts, valid, fill_gaps)
+    rotation = bridge_rotations(rotation, pts, valid, fill_gaps)
+    confidence = np.zeros(len(pts))
+    confidence[valid] = sightings.column("confidence")
+    return Take(
+        pts=pts,
+        names=ARKIT_52,
+        weights=weights,
+        head_rotation=rotation,
+        head_translation=bridge_values(translation, pts, valid, fill_gaps),
+        neck=neck_rotations(rotation, valid),
+        **joints_from_weights(avatar.rig, ARKIT_52, weights),
+        K=K,
+        size=np.array(sightings.size),
+        confidence=confidence,
+        valid=valid,
+        source=source,
+    )
+
+
+def poses(head: LandmarkHead, sightings: Sightings, K: Float[torch.Tensor, "3 3"]) -> Pose:
+    """Head poses of the frames with a face, refined on their landmarks."""
+    names = ("rotation", "middle", "scale", "angle", "weights", "landmarks")
+    rotation, middle, scale, angle, weights, landmarks = (
+        torch.as_tensor(sightings.column(name)).float() for name in names
+    )
+    return refined(pose_from_crop(rotation, middle, scale, angle, K, head.rest), head, weights, landmarks, K)
+
+
+def steadiness(name: str) -> Steadiness:
+    """How an expression's weight behaves."""
+    if name.startswith("eyeBlink"):
+        return LIDS
+    if name.startswith("eyeLook"):
+        return LOOKS
+    return MOUTH if name.startswith(("mouth", "jaw", "tongue")) else REST
+
+
+def smooth_pose(
+    rotation: Float[np.ndarray, "N 4"], translation: Float[np.ndarray, "N 3"], pts: Float[np.ndarray, "N"]
+) -> tuple[Float[np.ndarray, "N 4"], Float[np.ndarray, "N 3"]]:
+    """Smoothed quaternions wxyz and places; directions and depth apart, for depth is seen worst."""
+    flips = np.sign(np.sum(rotation[1:] * rotation[:-1], axis=1))
+    steady = rotation.copy()
+    steady[1:] *= np.cumprod(np.where(flips < 0, -1, 1))[:, None]
+    steady = smooth_columns(steady, pts, [TURN] * 4)
+    place = np.concatenate([translation[:, :2] / translation[:, 2:], np.log(translation[:, 2:])], 1)
+    place = smooth_columns(place, pts, [PLACE, PLACE, DEPTH])
+    depth = np.exp(place[:, 2:])
+    return steady / np.linalg.norm(steady, axis=1, keepdims=True), np.concatenate([place[:, :2] * depth, depth], 1)

@@ -40,7 +40,7 @@ class StandIn:
 
     def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         self.looks += 1
-        points = torch.as_tensor(self.shape + [*self.place, 0])[None].float()
+        points = torch.as_tensor(self.shape + np.append(self.place, 0))[None].float()
         inside = to_crop(self.crop, points, 256)[0].numpy()
         there = float(np.abs(inside[:, :2].mean(0) - 128).max() < 100)
         return {

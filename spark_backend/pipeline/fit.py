@@ -1,66 +1,111 @@
 """`spark fit`: the personal head from all ingested clips: who the person is, then what their skin looks like."""
 
+import hashlib
+import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .. import __version__
 from ..fit.choice import Observation
+from ..fit.refine.coverage import what_is_missing
+from ..fit.refine.outcome import Outcome
+from ..fit.refine.stages import CURRICULA, Stage, without
 from ..fit.texture import bake_textures
 from ..heads.anny import load_anny
+from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar, save_avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Metric, Progress, Report
-from ..protocol.project import Project, load_clip, open_project
-from ..protocol.storage import filesystem_errors
+from ..protocol.job import Metric, Progress, Report, Warning
+from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
+from ..protocol.storage import filesystem_errors, read_npz, write_npz
+from ..protocol.take import Take, load_take, save_take
+from ..solve.look import LOOK, learn_look, save_look
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
 from ..solve.tracking import track_clip
 from .measure import clip_figures
 from .options import FitOptions
-from .progress import sections
+from .progress import section, sections
+from .refining import Known, refine
+from .strangers import warn_of_strangers
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What a preset means for the landmark fit."""
+    """What a preset means."""
 
     keyframes: int
     """Frames of all clips together from which the person is solved."""
+    batch: int
+    """Frames in a step of the fit to the pictures."""
     map_size: int
     """Pixels on a side of the texture maps."""
 
 
-EFFORT = {"draft": Effort(40, 1024), "standard": Effort(72, 1024), "high": Effort(120, 2048)}
-STEPS = {"person": 3.0, "tracks": 1.5, "texture": 3.0}
+EFFORT = {"draft": Effort(40, 2, 1024), "standard": Effort(72, 4, 1024), "high": Effort(120, 4, 2048)}
+STEPS = {
+    "draft": {"landmarks": 3.0, "pictures": 6.0, "texture": 2.5},
+    "standard": {"landmarks": 1.0, "pictures": 8.0, "texture": 0.7},
+    "high": {"landmarks": 1.0, "pictures": 16.0, "texture": 1.0},
+}
+"""Relative durations."""
 
 
 def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
-    """Writes `avatar/` of the project; the old one stays until the new one is whole."""
+    """Writes `avatar/` of the project; the old one stays until the new one is whole.
+
+    What is done so far is kept in `fit/` of the project: a fit that was stopped goes on there when it is run again.
+    """
     project = open_project(options.project)
     if not project.clips:
         raise SparkError(f"{options.project}: has no clips; add some with `spark ingest`")
-    clips = [load_clip(project.clip_folder(name)) for name in project.clips]
-    step, effort, solver = sections(report, STEPS), EFFORT[options.preset], SolveOptions()
+    clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
+    effort, stages = EFFORT[options.preset], curriculum(options)
+    step, key = sections(report, STEPS[options.preset]), fit_key(clips, effort, stages)
+    known = landmark_stage(project, clips, effort, key, step["landmarks"])
+    if missing := what_is_missing(known.takes):
+        listed = " or ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        report(Warning(f"No frame shows {listed}; a clip that does would make the head better"))
+    outcome = refine(known, stages, effort.keyframes, effort.batch, work_folder(project), key, step["pictures"])
+    errors = [
+        clip_figures(outcome.avatar, take, frames).reprojection
+        for take, (_, frames) in zip(outcome.takes, clips, strict=True)
+    ]
+    metrics = {
+        "focal": dict(zip(project.clips, outcome.focal, strict=True)),
+        "picture_size": {name: list(info.size) for name, (info, _) in zip(project.clips, clips, strict=True)},
+        "reprojection": dict(zip(project.clips, errors, strict=True)),
+    }
+    outcome = replace(outcome, avatar=replace(outcome.avatar, metrics=metrics))
+    report(Metric("reprojection", float(np.mean(errors)), "% of the interocular distance"))
+    write_avatar(project, outcome, clips, effort.map_size, step["texture"])
+    shutil.rmtree(work_folder(project), ignore_errors=True)
+    return {"avatar": str(project.avatar_folder), "reprojection": float(np.mean(errors))}
 
-    head = load_anny()
-    person = fit_person(head, clips, effort.keyframes, solver, told(step["person"], "Finding the person's shape"))
-    avatar = head.avatar(person.identity)
-    observations, errors = [], []
-    for number, ((info, frames), focal) in enumerate(zip(clips, person.focal, strict=True)):
-        tick = told(step["tracks"], f"Tracking {project.clips[number]}", number / len(clips), 1 / len(clips))
-        state = track_clip(head, avatar, info, frames, float(focal), solver, tick)
-        take = state_to_take(avatar, info, frames, state, float(focal), {})
-        errors.append(clip_figures(avatar, take, frames).reprojection)
-        observations.append(Observation(Path(info.source), take))
-    metrics = {"focal": {name: float(f) for name, f in zip(project.clips, person.focal, strict=True)}}
-    metrics["reprojection"] = dict(zip(project.clips, errors, strict=True))
-    report(Metric("reprojection", sum(errors) / len(errors), "% of the interocular distance"))
-    avatar = replace(avatar, metrics=metrics)
-    write_avatar(project, avatar, observations, effort.map_size, step["texture"])
-    return {"avatar": str(project.avatar_folder), "reprojection": sum(errors) / len(errors)}
+
+def curriculum(options: FitOptions) -> tuple[Stage, ...]:
+    """The preset's stages without the losses that are switched off."""
+    stages = CURRICULA[options.preset]
+    for loss in options.without:
+        stages = without(stages, loss)
+    return stages
+
+
+def work_folder(project: Project) -> Path:
+    """What a fit that is not done yet has found."""
+    return project.folder / "fit"
+
+
+def fit_key(clips: Sequence[tuple[ClipInfo, Frames]], effort: Effort, stages: Sequence[Stage]) -> str:
+    """Tells whether work on disk is of this very fit."""
+    parts = [__version__, [info.digest for info, _ in clips], asdict(effort), [asdict(stage) for stage in stages]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def told(report: Report, stage: str, start: float = 0.0, share: float = 1.0):
@@ -68,15 +113,48 @@ def told(report: Report, stage: str, start: float = 0.0, share: float = 1.0):
     return lambda part: report(Progress(stage, start + share * part))
 
 
-def write_avatar(project: Project, avatar: Avatar, observations: list[Observation], size: int, report: Report) -> None:
+def landmark_stage(
+    project: Project, clips: tuple[tuple[ClipInfo, Frames], ...], effort: Effort, key: str, report: Report
+) -> Known:
+    """The person and every clip's take from the landmarks, found now or by the run that was stopped."""
+    head, folder = load_anny(), work_folder(project)
+    done = folder / "landmarks.npz"
+    if not done.exists() or str(read_npz(done, ("key",))["key"]) != key:
+        shutil.rmtree(folder, ignore_errors=True)
+        person = fit_person(head, clips, effort.keyframes, SolveOptions(), told(report, "Finding the person", 0, 0.3))
+        warn_of_strangers(head, project.clips, clips, section(report, 0.3, 0.5))
+        avatar = head.avatar(person.identity)
+        for number, (name, (info, frames)) in enumerate(zip(project.clips, clips, strict=True)):
+            part = section(report, 0.5 + 0.5 * number / len(clips), 0.5 + 0.5 * (number + 1) / len(clips))
+            focal = float(person.focal[number])
+            save_take(
+                folder / f"{name}.npz", landmark_take(head, avatar, info, frames, focal, told(part, f"Tracking {name}"))
+            )
+        write_npz(done, {"identity": person.identity, "key": np.array(key)})
+    identity = read_npz(done)["identity"]
+    takes = tuple(load_take(folder / f"{name}.npz") for name in project.clips)
+    return Known(head, head.avatar(identity), identity, project.clips, clips, takes)
+
+
+def landmark_take(head: HeadModel, avatar: Avatar, info: ClipInfo, frames: Frames, focal: float, tick: Any) -> Take:
+    """What every frame of a clip does, from its landmarks."""
+    state = track_clip(head, avatar, info, frames, focal, SolveOptions(), tick)
+    return state_to_take(avatar, info, frames, state, focal, {})
+
+
+def write_avatar(
+    project: Project, outcome: Outcome, clips: Sequence[tuple[ClipInfo, Frames]], size: int, report: Report
+) -> None:
     """Bakes the maps and writes everything beside the old avatar, then takes its place."""
     fresh, old = project.folder / ".avatar-new", project.folder / ".avatar-old"
     with filesystem_errors(fresh):
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
     try:
-        maps = bake_textures(avatar, observations, fresh, size=size, report=report)
-        save_avatar(fresh, replace(avatar, maps=maps))
+        seen = [Observation(Path(info.source), take) for (info, _), take in zip(clips, outcome.takes, strict=True)]
+        maps = bake_textures(outcome.avatar, seen, fresh, size=size, report=report)
+        save_avatar(fresh, replace(outcome.avatar, maps=maps))
+        save_look(fresh / LOOK, learn_look(outcome.avatar, clips, outcome.takes))
         shutil.rmtree(old, ignore_errors=True)
         if project.avatar_folder.exists():
             project.avatar_folder.replace(old)

@@ -16,6 +16,11 @@ Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "landmarks", "optimise"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 HeadName = Literal["anny"]
+LossName = Literal[
+    *("photometric", "perceptual", "landmarks", "iris", "lips", "lids"),
+    *("albedo_smooth", "skin", "white_light", "identity", "offset_size", "bending", "expression_size", "symmetry"),
+    *("focal", "sparsity", "near_solve"),
+]
 BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
 FaceNumber = Annotated[int | None, arg(metavar="N")]
 ProjectFolder = Annotated[Positional[Path], arg(metavar="PROJECT")]
@@ -56,6 +61,8 @@ class FitOptions:
     """Project folder."""
     preset: Preset = "standard"
     """How much work to put in."""
+    without: tuple[LossName, ...] = ()
+    """Losses to leave out, to see what they are worth; docs/fit.md lists them."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..heads.anny import load_anny
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.job import Metric, Report
 from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
 from ..protocol.take import save_take
+from ..solve.look import LOOK, load_look
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
@@ -44,14 +47,22 @@ def solved(project: Project, avatar: Avatar, options: TrackOptions, report: Repo
     focal = focal_of(head, avatar, options.clip, info, frames)
     tick = told(report, f"Tracking {options.clip}")
     pictures = options.tracker == "optimise"
-    state = track_clip(head, avatar, info, frames, focal, solver, tick, with_pictures=pictures)
+    look = load_look(project.avatar_folder / LOOK) if pictures else None
+    state = track_clip(head, avatar, info, frames, focal, solver, tick, with_pictures=pictures, look=look)
     source = source_of(info.source, info.digest, options, "second differences, Huber")
     return Tracked(state_to_take(avatar, info, frames, state, focal, source), frames, options.clip)
 
 
 def focal_of(head: HeadModel, avatar: Avatar, clip: str, info: ClipInfo, frames: Frames) -> float:
-    """Focal length of a clip in pixels: as the fit found it, or found now on the head that there is."""
-    known = avatar.metrics.get("focal", {}).get(clip)
-    if known is not None:
-        return float(known)
+    """Focal length of a clip in pixels.
+
+    As the fit found it; of another clip, that of the fitted clips with pictures of the same size, which are taken to be
+    of the same camera, for landmarks alone hardly tell; else found now on the head that there is.
+    """
+    focal, size = avatar.metrics.get("focal", {}), avatar.metrics.get("picture_size", {})
+    if clip in focal:
+        return float(focal[clip])
+    alike = [focal[name] for name in focal if tuple(size.get(name, ())) == tuple(info.size)]
+    if alike:
+        return float(np.exp(np.mean(np.log(alike))))
     return float(fit_person(head, [(info, frames)], FOCAL_FRAMES, SolveOptions(), avatar=avatar).focal[0])

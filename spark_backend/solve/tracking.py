@@ -11,6 +11,7 @@ from ..protocol.avatar import Avatar
 from ..protocol.project import ClipInfo, Frames
 from .data_term import landmark_precision
 from .landmark_model import LandmarkModel, landmark_model
+from .look import POINTS, SCALES, Look
 from .options import SolveOptions
 from .person import Tick, centred
 from .photometric_term import learn_appearance
@@ -21,9 +22,9 @@ from .state import State
 from .surface_points import SurfacePoints, spread_points, surface_points
 from .windows import faded, windows
 
-POINTS = 1500
-SCALES = ((3.0, 12.0), (1.5, 8.0))
-"""Between which standard deviations pictures are compared, pixels of a crop: first broad features, then narrow ones."""
+LANDMARKS_PART = 0.4
+"""How much landmarks count, of what they do otherwise, beside pictures that are compared with the person's own look:
+pictures then say where the head is, and the landmarks' errors would only pull it away."""
 PICTURES_PART = 0.7
 """Of the time, when pictures are compared too."""
 
@@ -34,6 +35,8 @@ class Skin:
 
     points: SurfacePoints
     crops: Crops
+    look: Look | None = None
+    """What the person's skin looks like, when that is known."""
 
 
 def track_clip(
@@ -45,11 +48,12 @@ def track_clip(
     options: SolveOptions,
     tick: Tick = lambda part: None,
     with_pictures: bool = False,
+    look: Look | None = None,
 ) -> State:
     """The state of the clip's valid frames, in their order.
 
-    `with_pictures` then aligns the frames to each other by what the skin looks like, which reads the clip again:
-    `SparkError` when it has gone or changed.
+    `with_pictures` then aligns the frames by what the skin looks like: to the person's `look` when it is known, to
+    each other otherwise. That reads the clip again: `SparkError` when it has gone or changed.
     """
     rows, model = np.flatnonzero(frames.valid), landmark_model(head, avatar)
     points = surface_points(avatar, *spread_points(avatar, POINTS)) if with_pictures else None
@@ -62,7 +66,7 @@ def track_clip(
             continue
         state = solve(problem, state, step.part(0.0, 1 - PICTURES_PART))
         crops = cut_faces(Path(info.source), frames, rows[piece], problem.seen.scale, info.size)
-        states.append(align(problem, state, Skin(points, crops), step.part(1 - PICTURES_PART, PICTURES_PART)))
+        states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
     return faded(states, pieces)
 
 
@@ -93,10 +97,14 @@ def landmark_problem(
 
 
 def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
-    """Every frame to the mean appearance of all, which the state so far gives; broad features first."""
+    """Every frame to the person's look, else to the mean appearance that the state so far gives; broad features
+    first."""
     for number, scales in enumerate(SCALES):
         appearance = learn_appearance(skin.points, pictures(skin.crops, *scales), state, problem.seen)
         precision = landmark_precision(problem.model, state, problem.seen, problem.options)
+        if skin.look is not None:
+            appearance = skin.look.instead_of(appearance, number)
+            precision = precision * LANDMARKS_PART
         told = Step(tick, number / len(SCALES), 1 / len(SCALES))
         state = descend(replace(problem, appearance=appearance), precision, state, told)
     return state

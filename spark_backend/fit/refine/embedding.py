@@ -1,0 +1,82 @@
+"""Where the detector's landmarks lie on one person.
+
+The head model's embedding is right for the average of people; on a single one every landmark strays by a millimetre or
+two, always the same way. Once pictures have told pose and shape, that shows as an error with a mean, and the landmark
+moves to where the detector sees it.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ...geometry.closest import closest_on_triangles
+from ...protocol.avatar import Avatar
+from .shots import Shots
+
+FARTHEST = 0.006
+"""Metres that a landmark may move."""
+PRIOR = 4.0
+"""Frames that are as good a reason to move as the embedding is to stay."""
+IRISES = list(range(468, 478))
+"""Irises stay on their eye's axis."""
+CANDIDATES = 24
+
+
+def personal_landmarks(
+    avatar: Avatar,
+    shots: Shots,
+    rotation: Float[Tensor, "M 3 3"],
+    predicted: Float[Tensor, "M 478 2"],
+    depth: Float[Tensor, "M 478"],
+    facing: Float[Tensor, "M 478"],
+    focal: Float[Tensor, "M"],
+) -> Avatar:
+    """The avatar with its landmarks where the detector sees them.
+
+    `predicted` are pixels of the crops at which they are now, `depth` metres from the camera, `focal` in pixels of the
+    frame.
+    """
+    metres = depth / (focal * shots.zoom)[:, None]
+    error = (shots.landmarks - predicted) * metres[..., None]
+    shift = mean_shift(rotation, error, facing).numpy()
+    shift[IRISES] = 0
+    length = np.linalg.norm(shift, axis=1, keepdims=True)
+    shift *= np.minimum(1, FARTHEST / np.maximum(length, 1e-9))
+    corners = avatar.neutral[avatar.faces[avatar.landmark_face]]
+    moved = (corners * avatar.landmark_bary[..., None]).sum(1) + shift
+    face, bary = onto_surface(avatar, moved)
+    face[IRISES], bary[IRISES] = avatar.landmark_face[IRISES], avatar.landmark_bary[IRISES]
+    return replace(avatar, landmark_face=face, landmark_bary=bary.astype(avatar.landmark_bary.dtype))
+
+
+def mean_shift(
+    rotation: Float[Tensor, "M 3 3"], error: Float[Tensor, "M 478 2"], weight: Float[Tensor, "M 478"]
+) -> Float[Tensor, "478 3"]:
+    """Least-squares shifts (metres, avatar axes) that explain errors across the line of sight; robust."""
+    across = rotation[:, :2]
+    robust = weight
+    shift = torch.zeros(error.shape[1], 3)
+    for _ in range(4):
+        normal = torch.einsum("ml,mia,mib->lab", robust, across, across) + PRIOR * torch.eye(3)
+        right = torch.einsum("ml,mia,mli->la", robust, across, error)
+        shift = torch.linalg.solve(normal, right[..., None])[..., 0]
+        rest = error - torch.einsum("mia,la->mli", across, shift)
+        robust = weight / (1 + (rest.norm(dim=-1) / 0.002).square())
+    return shift
+
+
+def onto_surface(avatar: Avatar, points: Float[np.ndarray, "L 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle and barycentric coordinates of the nearest places of the skin."""
+    skin = avatar.face_material == avatar.material_names.index("skin")
+    inside = avatar.regions["mouth_interior"][avatar.faces].all(1)
+    rows = np.flatnonzero(skin & ~inside)
+    triangles = avatar.neutral[avatar.faces[rows]]
+    near = cKDTree(triangles.mean(1)).query(points, k=CANDIDATES)[1]
+    bary, distance = closest_on_triangles(points[:, None], triangles[near])
+    best = distance.argmin(1)
+    each = np.arange(len(points))
+    return rows[near[each, best]], bary[each, best]

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,11 @@ class ProjectFacts:
 
     def clip_of(self, video: Path) -> str | None:
         """Name of the clip that was read from a video; None when it was not read yet."""
-        return next((name for name, info in self.clips.items() if Path(info.source) == video), None)
+        return self._by_video.get(video)
+
+    @cached_property
+    def _by_video(self) -> dict[Path, str]:
+        return {Path(info.source): name for name, info in self.clips.items()}
 
     def take_of(self, clip: str) -> str | None:
         """The newest take of a clip."""

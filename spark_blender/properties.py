@@ -1,5 +1,6 @@
 """What the add-on keeps in a scene: the project's path, the clips and takes listed, the choices made."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -116,4 +117,10 @@ def settings_of(scene: bpy.types.Scene) -> SPARK_PG_settings:
 
 def absolute(path: str) -> Path:
     """A path that the file or the preferences keep, which may be relative to the .blend."""
+    return resolved(path, bpy.data.filepath)
+
+
+@functools.lru_cache(maxsize=1024)
+def resolved(path: str, blend: str) -> Path:
+    """`absolute` while the open file is `blend`; kept, because lists ask for every row at every drawing."""
     return Path(os.path.normpath(bpy.path.abspath(path))).absolute()

@@ -19,6 +19,7 @@ from . import (
 from .backend import find_backend
 from .operators import capture, project, result, setup, support
 from .recent import recent_projects
+from .scene.heads import forget_heads
 
 CLASSES = (
     *properties.CLASSES,
@@ -40,6 +41,7 @@ CLASSES = (
 @bpy.app.handlers.persistent
 def after_load(*_: object) -> None:
     """A file was opened: its project may have changed, and may have a job that still runs."""
+    forget_heads()
     paths.after_load()
     pump.take_up_projects()
 
@@ -47,6 +49,7 @@ def after_load(*_: object) -> None:
 @bpy.app.handlers.persistent
 def after_undo(*_: object) -> None:
     """The scene is as it was, what is on disk is not."""
+    forget_heads()
     pump.list_anew()
 
 

@@ -14,7 +14,9 @@ from spark_backend.protocol.timeline import Rate, frame_range, nearest_rate
 
 from .adjust_properties import prepare_bake, start_anew
 from .properties import absolute
+from .scene.asset import mark_as_asset
 from .scene.exports import export_head
+from .scene.heads import heads_of
 from .scene.layers import push_down
 from .scene.programs import PROGRAMS
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
@@ -60,6 +62,16 @@ def import_head(project: Project, beside: bool = False) -> HeadObjects:
     if old is not None:
         replace_head(old, head)
     return head
+
+
+def mark_head(project: Project) -> None:
+    """Puts the project's head of this scene into the asset browser."""
+    require_object_mode()
+    head = find_head(project.folder)
+    if head is None:
+        raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
+    preview = project.avatar_folder / "preview.png"
+    mark_as_asset(head, load_avatar(project.avatar_folder).licences, preview if preview.exists() else None)
 
 
 def stamp_of(head: HeadObjects) -> float:
@@ -136,15 +148,10 @@ def export(project: Project, path: Path, program: str = "ANY") -> None:
 
 def heads(folder: Path) -> Iterator[HeadObjects]:
     """The heads of a project in the scene."""
-    for armature in bpy.context.scene.objects:
-        if armature.type != "ARMATURE" or not armature.get(PROJECT_KEY):
-            continue
-        if absolute(armature[PROJECT_KEY]) != folder:
-            continue
-        for mesh in armature.children:
-            if mesh.type == "MESH" and mesh.data.shape_keys is not None:
-                yield HeadObjects(armature, mesh)
-                break
+    for head in heads_of(bpy.context.scene):
+        place = head.armature.get(PROJECT_KEY)
+        if place and absolute(place) == folder:
+            yield head
 
 
 def find_head(folder: Path) -> HeadObjects | None:

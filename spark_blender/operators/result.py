@@ -8,7 +8,7 @@ from spark_backend.protocol.errors import SparkError
 from ..project import required_project
 from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
 from ..pump import placement
-from ..result import bake, export, import_head
+from ..result import bake, export, import_head, mark_head
 from .base import SentenceOnError, has_avatar, has_project, is_free
 from .capture import start_work
 
@@ -36,6 +36,23 @@ class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         import_head(required_project(settings_of(context.scene)), self.beside)
+
+
+class SPARK_OT_mark_asset(SentenceOnError, bpy.types.Operator):
+    """Put the head into the asset browser, in the catalogue Characters/SPARK Heads of the file's folder"""
+
+    bl_idname = "spark.mark_asset"
+    bl_label = "Mark as Asset"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_avatar(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        mark_head(required_project(settings_of(context.scene)))
+        if not bpy.data.filepath:
+            self.report({"INFO"}, "Save the file, then mark it again to put it into a catalogue")
 
 
 class SPARK_OT_bake_take(SentenceOnError, bpy.types.Operator):
@@ -102,4 +119,4 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
         settings.exported = str(path)
 
 
-CLASSES = (SPARK_OT_import_avatar, SPARK_OT_bake_take, SPARK_OT_export)
+CLASSES = (SPARK_OT_import_avatar, SPARK_OT_mark_asset, SPARK_OT_bake_take, SPARK_OT_export)

@@ -40,6 +40,7 @@ class SPARK_PT_import(StepPanel, bpy.types.Panel):
         row = self.layout.row(align=True)
         row.operator("spark.import_avatar", icon="IMPORT").beside = False
         row.operator("spark.import_avatar", text="", icon="ADD").beside = True
+        self.layout.operator("spark.mark_asset", icon="ASSET_MANAGER")
 
 
 CLASSES = (SPARK_PT_avatar, SPARK_PT_import)

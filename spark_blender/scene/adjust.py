@@ -18,6 +18,7 @@ from .captured import (
     timing,
 )
 from .head_motion import PLACES, ROOT, hand_back, place_of, take_over, write_carrier
+from .heads import heads_of
 from .mesh import widen_sliders
 from .performance import Adjustments, Performance, RestFace, adjusted, rest_face
 from .reduction import reduce_keys
@@ -29,15 +30,13 @@ BONE_TOLERANCE = 0.1
 
 def heads_of_takes(scene: bpy.types.Scene) -> list[HeadObjects]:
     """The heads of a scene that play a take."""
-    found = []
-    for armature in scene.objects:
-        animation = armature.animation_data
-        if armature.type != "ARMATURE" or animation is None or animation.action is None:
-            continue
-        if "spark_avatar" in animation.action:
-            meshes = [c for c in armature.children if c.type == "MESH" and c.data.shape_keys is not None]
-            found += [HeadObjects(armature, mesh) for mesh in meshes[:1]]
-    return found
+    return [head for head in heads_of(scene) if plays_take(head.armature)]
+
+
+def plays_take(armature: bpy.types.Object) -> bool:
+    """Whether its action was baked from a take."""
+    animation = armature.animation_data
+    return animation is not None and animation.action is not None and "spark_avatar" in animation.action
 
 
 def apply(head: HeadObjects, wish: Adjustments) -> Performance:

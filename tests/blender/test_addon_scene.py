@@ -82,6 +82,18 @@ def test_a_moved_file_finds_its_project(seen) -> None:
     assert moved["alone"][1]
 
 
+def test_the_head_is_an_asset_in_a_catalogue(seen) -> None:
+    asset = step(seen, "asset")
+    assert asset["early"] == "00000000-0000-0000-0000-000000000000"
+    assert asset["objects"] == ["Anna", "Anna head"]
+    assert asset["assets"] == ["Anna"]
+    assert min(asset["preview"]) > 0
+    assert asset["catalogues"][2:] == [
+        "00000000-0000-4000-8000-000000000001:Mine:Mine",
+        f"{asset['id']}:Characters/SPARK Heads:Characters-SPARK Heads",
+    ]
+
+
 def test_models_are_listed_with_licence_and_size_and_got(seen) -> None:
     models = step(seen, "models")
     assert {"face", "Finds faces. Apache-2.0, 3.8 MB", "[Download]"} <= set(models["before"])

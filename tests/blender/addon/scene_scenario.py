@@ -207,6 +207,35 @@ def head_of(folder):
     return part("result").find_head(folder) is not None
 
 
+def step_asset():
+    """The head in the asset browser, before and after the file has a place."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.spark.open_recent(folder=str(WORK / "Anna.spark"))
+    bpy.ops.spark.import_avatar()
+    bpy.ops.spark.mark_asset()
+    early = str(head().armature.users_collection[0].asset_data.catalog_id)
+    (WORK / "library").mkdir()
+    catalogues = WORK / "library" / "blender_assets.cats.txt"
+    catalogues.write_text("VERSION 1\n\n00000000-0000-4000-8000-000000000001:Mine:Mine\n", encoding="utf-8")
+    bpy.ops.wm.save_as_mainfile(filepath=str(WORK / "library" / "anna.blend"))
+    shutil.copy(WORK / "Anna.spark" / "avatar" / "albedo.png", WORK / "Anna.spark" / "avatar" / "preview.png")
+    bpy.ops.spark.mark_asset()
+    bpy.ops.spark.mark_asset()
+    group = head().armature.users_collection[0]
+    found = {
+        "early": early,
+        "id": str(group.asset_data.catalog_id),
+        "objects": sorted(item.name for item in group.objects),
+        "preview": list(group.preview.image_size),
+        "colour": [round(value, 1) for value in group.preview.image_pixels_float[:3]],
+    }
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(str(WORK / "library" / "anna.blend"), assets_only=True) as (there, _):
+        found["assets"] = list(there.collections)
+    return {**found, "catalogues": catalogues.read_text(encoding="utf-8").splitlines()}
+
+
 def step_models():
     """The list, a download that is refused, and a file that was got by other means."""
     bpy.ops.spark.list_models()

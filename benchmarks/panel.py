@@ -1,0 +1,129 @@
+"""Times of the panel: every panel drawn, import of the default head, bakes of 1,000 and 10,000 frames by the button.
+
+    python benchmarks/panel.py [--blender PATH] [--objects 1000]
+
+Without a window there is no layout to draw into, so a stand-in takes the calls: timed is all of the panels' own work.
+In the real window `tests/blender/test_addon_window.py` measures the same. The scene holds `--objects` other objects,
+because panels look for the head among them. Medians by the processor's clock, so that other programs hardly count.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS = 30
+CHECKOUT = Path(__file__).resolve().parents[1]
+FRAMES = {"bake 1,000 frames": 1000, "bake 10,000 frames": 10_000}
+BOUNDS = {"all panels": 2e-3, "import": 1.0, "bake 1,000 frames": 0.5, "bake 10,000 frames": 5.0}
+"""Seconds that are not to be exceeded."""
+
+
+def main() -> None:
+    """Prints one line per figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objects", type=int, default=1000)
+    parser.add_argument("--blender", type=Path, default=None)
+    options = parser.parse_args()
+    from spark_backend.pipeline.blender_child import run_blender_script
+    from spark_backend.pipeline.blender_env import find_blender
+
+    with tempfile.TemporaryDirectory() as scratch:
+        project = prepare(Path(scratch))
+        request = {"project": str(project), "objects": options.objects}
+        answer = run_blender_script(
+            find_blender(options.blender), Path(__file__), request, [project], lambda event: None
+        )
+    print(f"Blender {answer['version']}, {options.objects} other objects, {answer['clips']} clips")
+    for name, seconds in answer["seconds"].items():
+        bound = BOUNDS.get(name)
+        print(f"  {name:24} {1e3 * seconds:9.2f} ms" + (f"   (at most {1e3 * bound:.0f})" if bound else ""))
+
+
+def prepare(folder: Path) -> Path:
+    """A project with the default head, twenty clips and two long takes, as files."""
+    import numpy as np
+
+    from spark_backend.heads.anny import load_anny
+    from spark_backend.pipeline.performance import perform
+    from spark_backend.protocol.avatar import save_avatar
+    from spark_backend.protocol.project import ClipInfo, create_project, save_project
+    from spark_backend.protocol.storage import write_json
+    from spark_backend.protocol.take import save_take
+
+    project, avatar = create_project(folder / "Anna.spark"), load_anny().avatar()
+    save_avatar(project.avatar_folder, avatar)
+    K = np.array([[1400.0, 0, 640], [0, 1400.0, 360], [0, 0, 1]])
+    for name, count in FRAMES.items():
+        save_take(project.take_path(name), perform(avatar, 0, count / 30, 30.0, K, (1280, 720)))
+    clips = tuple(f"clip {number}" for number in range(20))
+    for name in clips:
+        info = ClipInfo(str(folder / f"{name}.mp4"), "0", "h264", (1280, 720), 0, 300, 30.0, warnings=("dark",))
+        write_json(project.clip_folder(name) / "clip.json", vars(info))
+    save_project(type(project)(project.folder, clips=clips))
+    return project.folder
+
+
+def measure(request: dict) -> dict:
+    """The part inside Blender."""
+    import bpy
+
+    sys.path.append(str(CHECKOUT))
+    sys.path.append(str(CHECKOUT / "tests" / "blender" / "addon"))
+    import installed
+
+    import spark_blender.registration as registration
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    installed.MODULE = "spark_blender"
+    for number in range(request["objects"]):
+        bpy.context.scene.collection.objects.link(bpy.data.objects.new(f"other {number}", None))
+    bpy.context.preferences.addons.new().module = "spark_blender"
+    registration.register_all()
+    bpy.ops.spark.open_project(directory=request["project"])
+    settings = bpy.context.scene.spark_capture
+    seconds = {"import": clocked(bpy.ops.spark.import_avatar)}
+    settings.match_scene = False
+    for name in FRAMES:
+        settings.take_index = settings.takes.find(name)
+        bpy.ops.spark.bake_take()  # the first makes the curves
+        seconds[name] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
+    panels = sorted(name for name in dir(bpy.types) if name.startswith("SPARK_PT_"))
+    drawing = {name: statistics.median(clocked(draw, installed, name) for _ in range(ROUNDS)) for name in panels}
+    seconds["all panels"] = sum(drawing.values())
+    return {"version": bpy.app.version_string, "clips": len(settings.clips), "seconds": {**seconds, **drawing}}
+
+
+def draw(installed, name: str) -> None:
+    """One panel with its header, if it is there at all."""
+    panel, context = installed.Drawn(name), installed.context()
+    if hasattr(panel.kind, "poll") and not panel.kind.poll(context):
+        return
+    if hasattr(panel.kind, "draw_header_preset"):
+        panel.draw_header_preset(context)
+    panel.draw(context)
+
+
+def clocked(work, *arguments) -> float:
+    """The processor's seconds of one call."""
+    start = time.process_time()
+    work(*arguments)
+    return time.process_time() - start
+
+
+def answer_in_blender() -> None:
+    """Answers the request named last on the command line, then ends at once, as the exporter's runner does."""
+    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
+    Path(request["result"]).write_text(json.dumps(measure(request)), encoding="utf-8")
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if sys.argv[-1].endswith("request.json"):
+        answer_in_blender()
+    else:
+        main()

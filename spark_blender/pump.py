@@ -105,6 +105,13 @@ def receive_takes(window: bpy.types.Window, state: JobState) -> None:
     bpy.ops.ed.undo_push(message="Bake Captured Take")
 
 
+def receive_light(window: bpy.types.Window, state: JobState) -> None:
+    """Lights the scene as the clip was lit."""
+    project = open_project(Path(state.options["project"]))
+    result.light_scene(project, state.result["take"], state.result["lamps"], state.result["ambient"])
+    bpy.ops.ed.undo_push(message="Add Light of Clip")
+
+
 def taken(state: JobState) -> str:
     """Name of the take that a job has made."""
     if state.command == "track":
@@ -112,7 +119,7 @@ def taken(state: JobState) -> str:
     return Path(next(iter(state.result["takes"].values()))).stem
 
 
-RECEIVERS = {"train": receive_head, "track": receive_takes, "capture": receive_takes}
+RECEIVERS = {"train": receive_head, "track": receive_takes, "capture": receive_takes, "light": receive_light}
 """What is done in the scene with what a job has made, by the job's command."""
 
 

@@ -1,13 +1,17 @@
 """A captured head and its takes in the user's scene: import, bake, export. Called by the operators and by the pump."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
+import numpy as np
+from mathutils import Vector
 
 from spark_backend.protocol.avatar import Avatar, load_avatar
 from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.placement import world_from_camera
 from spark_backend.protocol.project import Project
 from spark_backend.protocol.take import Take, load_take
 from spark_backend.protocol.timeline import Rate, frame_range, nearest_rate
@@ -18,6 +22,7 @@ from .scene.asset import mark_as_asset
 from .scene.exports import export_head
 from .scene.heads import heads_of
 from .scene.layers import push_down
+from .scene.lighting import Lamp, add_clip_lights
 from .scene.programs import PROGRAMS
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
 
@@ -72,6 +77,18 @@ def mark_head(project: Project) -> None:
         raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
     preview = project.avatar_folder / "preview.png"
     mark_as_asset(head, load_avatar(project.avatar_folder).licences, preview if preview.exists() else None)
+
+
+def light_scene(project: Project, take: str, lamps: Sequence[Mapping[str, Any]], ambient: Sequence[float]) -> None:
+    """Lights the head in the scene as its clip was lit; `lamps` and `ambient` as `spark light` tells them."""
+    head = find_head(project.folder)
+    if head is None:
+        raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
+    turn = world_from_camera(load_avatar(project.avatar_folder), load_take(project.take_path(take)))[:3, :3]
+    found = [Lamp(lamp["name"], turn @ lamp["towards"], np.array(lamp["colour"])) for lamp in lamps]
+    low, high = np.array(head.mesh.bound_box).min(0), np.array(head.mesh.bound_box).max(0)
+    target = head.mesh.matrix_world @ Vector((low + high) / 2)
+    add_clip_lights(bpy.context.scene, f"{project.folder.stem} light", np.array(target), found, np.array(ambient))
 
 
 def stamp_of(head: HeadObjects) -> float:

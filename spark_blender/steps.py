@@ -8,7 +8,14 @@ from .facts import AvatarFacts, ProjectFacts
 from .session import JobState
 
 TODO, NEXT, RUNNING, DONE, STALE = "todo", "next", "running", "done", "stale"
-JOB_STEPS = {"ingest": "clips", "train": "avatar", "track": "capture", "capture": "capture", "export": "export"}
+JOB_STEPS = {
+    "ingest": "clips",
+    "train": "avatar",
+    "track": "capture",
+    "capture": "capture",
+    "light": "capture",
+    "export": "export",
+}
 """The step that a job of the backend belongs to."""
 
 

@@ -16,6 +16,7 @@ from .options import (
     ExportOptions,
     FitOptions,
     IngestOptions,
+    LightOptions,
     LiveOptions,
     ModelsOptions,
     NewOptions,
@@ -49,6 +50,7 @@ COMMANDS: Mapping[str, Command] = {
     "evaluate": Command(EvaluateOptions, "evaluate:evaluate"),
     "compare": Command(CompareOptions, "compare:compare"),
     "overlay": Command(OverlayOptions, "overlay:overlay"),
+    "light": Command(LightOptions, "light:light"),
     "models": Command(ModelsOptions, "doctor:models"),
     "doctor": Command(DoctorOptions, "doctor:doctor"),
 }

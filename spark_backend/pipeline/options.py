@@ -246,6 +246,16 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
+class LightOptions:
+    """Find the light of a take's clip, as three lamps and an even rest."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    take: Annotated[Positional[str], arg(metavar="TAKE")]
+    """Name of a take, or the path of one."""
+
+
+@dataclass(frozen=True)
 class ModelsOptions:
     """List the head models and networks, or fetch one."""
 

@@ -9,13 +9,21 @@ from ..project import required_project
 from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
 from ..pump import placement
 from ..result import bake, export, import_head, mark_head
-from .base import SentenceOnError, has_avatar, has_project, is_free
+from .base import SentenceOnError, can_work, has_avatar, has_project, is_free
 from .capture import start_work
 
 
 def selected_take(settings: SPARK_PG_settings) -> str | None:
     """The name of the take that is selected in the list."""
     return settings.takes[settings.take_index].name if settings.takes else None
+
+
+def has_takes(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: whether the project has a take; says so when not."""
+    if not settings_of(context.scene).takes:
+        operator.poll_message_set("Capture a clip first")
+        return False
+    return True
 
 
 class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
@@ -64,17 +72,26 @@ class SPARK_OT_bake_take(SentenceOnError, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not has_project(cls, context):
-            return False
-        if not settings_of(context.scene).takes:
-            cls.poll_message_set("Capture a clip first")
-            return False
-        return True
+        return has_project(cls, context) and has_takes(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
         for warning in bake(required_project(settings), selected_take(settings), placement(settings)):
             self.report({"WARNING"}, warning)
+
+
+class SPARK_OT_add_light(SentenceOnError, bpy.types.Operator):
+    """Light the head as its clip was lit: key, fill and rim lamps and an even rest, found from the clip's frames"""
+
+    bl_idname = "spark.add_light"
+    bl_label = "Add Light of Clip"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return can_work(cls, context) and has_takes(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        start_work(context, "light", {"take": selected_take(settings_of(context.scene))})
 
 
 class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
@@ -119,4 +136,4 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
         settings.exported = str(path)
 
 
-CLASSES = (SPARK_OT_import_avatar, SPARK_OT_mark_asset, SPARK_OT_bake_take, SPARK_OT_export)
+CLASSES = (SPARK_OT_import_avatar, SPARK_OT_mark_asset, SPARK_OT_bake_take, SPARK_OT_add_light, SPARK_OT_export)

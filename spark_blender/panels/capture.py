@@ -61,6 +61,7 @@ class SPARK_PT_takes(SparkPanel, bpy.types.Panel):
         column.prop(settings, "start_frame")
         column.prop(settings, "match_scene")
         layout.operator("spark.bake_take", icon="KEYFRAME_HLT")
+        layout.operator("spark.add_light", icon="LIGHT_AREA")
 
 
 CLASSES = (SPARK_UL_takes, SPARK_PT_capture, SPARK_PT_takes)

@@ -13,6 +13,7 @@ TITLES = {
     "train": "Training",
     "track": "Capture",
     "capture": "Capture",
+    "light": "Light",
     "export": "Export",
 }
 SHOWN_WARNINGS = 5

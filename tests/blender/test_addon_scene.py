@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stand_in import build_zip, make_environments, run_scenario, step
 from test_addon import PYTHONS
@@ -80,6 +81,17 @@ def test_a_moved_file_finds_its_project(seen) -> None:
     assert moved["together"] == [moved["moved"], True]
     assert Path(moved["alone"][0]) == seen["folder"] / "work" / "Anna.spark"
     assert moved["alone"][1]
+
+
+def test_the_head_is_lit_as_its_clip_was(seen) -> None:
+    light = step(seen, "light")
+    assert light["names"] == ["Anna light Key"]  # the fill has no light, and the second time took the first's place
+    assert light["energy"] == pytest.approx(np.pi**2, rel=1e-5)
+    np.testing.assert_allclose(light["colour"], (1.0, 0.8, 0.5), atol=1e-6)
+    towards = np.array(light["turn"]) @ (-0.6, -0.8, 0.0)
+    np.testing.assert_allclose(light["away"], towards, atol=1e-3)
+    np.testing.assert_allclose(light["axis"], towards, atol=1e-3)  # a lamp shines along its own -Z, so to the head
+    np.testing.assert_allclose(light["world"], (0.5, 0.5, 1.0, 0.2), atol=1e-6)
 
 
 def test_the_head_is_an_asset_in_a_catalogue(seen) -> None:

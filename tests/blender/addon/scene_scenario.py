@@ -19,6 +19,7 @@ sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves o
 import bpy  # noqa: E402
 import installed  # noqa: E402
 from installed import MODULE, drawn, part, run_steps, session  # noqa: E402
+from mathutils import Vector  # noqa: E402
 
 WORK = Path(REQUEST["work"])
 
@@ -205,6 +206,32 @@ def step_moved():
 
 def head_of(folder):
     return part("result").find_head(folder) is not None
+
+
+def step_light():
+    """The light of the clip, twice: it takes its own place."""
+    for _ in range(2):
+        bpy.ops.spark.add_light()
+        wait()
+    lamps = [item for item in bpy.context.scene.objects if item.type == "LIGHT" and item.name.startswith("Anna light")]
+    background = next(n for n in bpy.context.scene.world.node_tree.nodes if n.type == "BACKGROUND").inputs
+    face = head().mesh
+    corners = [face.matrix_world @ Vector(corner) for corner in face.bound_box]
+    centre = sum(corners, Vector()) / 8
+    return {
+        "names": [lamp.name for lamp in lamps],
+        "energy": lamps[0].data.energy,
+        "colour": list(lamps[0].data.color),
+        "away": list(lamps[0].location - centre),
+        "axis": list(lamps[0].matrix_world.to_3x3() @ Vector((0, 0, 1))),
+        "world": [*background["Color"].default_value[:3], background["Strength"].default_value],
+        "turn": part("result").world_from_camera(*avatar_and_take())[:3, :3].tolist(),
+    }
+
+
+def avatar_and_take():
+    folder = WORK / "Anna.spark"
+    return part("result").load_avatar(folder / "avatar"), part("result").load_take(folder / "takes" / "good.npz")
 
 
 def step_asset():

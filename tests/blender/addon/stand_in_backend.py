@@ -150,7 +150,14 @@ def models(options, report):
     return {"models": [{"name": "face", "for": "finds faces", "licence": "Apache-2.0", "bytes": 3758596, **place}]}
 
 
-COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, capture, export, models)}
+def light(options, report):
+    """A warm key from the camera's left and above, and no fill."""
+    key = {"name": "Key", "towards": [-0.6, -0.8, 0.0], "colour": [1.0, 0.8, 0.5]}
+    fill = {"name": "Fill", "towards": [0.6, -0.8, 0.0], "colour": [0.0, 0.0, 0.0]}
+    return {"take": options["take"], "lamps": [key, fill], "ambient": [0.1, 0.1, 0.2]}
+
+
+COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, capture, export, models, light)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "live":

@@ -25,7 +25,8 @@ OWN_STYLE = """
 .scores td { padding: 8px 16px; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .scores td:last-child { color: inherit; padding-right: 16px; }
 .scores th:first-child, .scores td:first-child { text-align: left; }
-.scores small { color: var(--soft); } .scores td.best, .scores td.best:last-child { font-weight: 650; color: var(--found); }
+.scores small { color: var(--soft); }
+.scores td.best, .scores td.best:last-child { font-weight: 650; color: var(--found); }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); gap: 14px; }
 .tick { font-size: 10.5px; fill: var(--soft); }
 .trackers span { margin-right: 18px; white-space: nowrap; }

@@ -27,6 +27,7 @@ ProjectFolder = Annotated[Positional[Path], arg(metavar="PROJECT")]
 ClipName = Annotated[Positional[str], arg(metavar="CLIP")]
 ClipNames = Annotated[Positional[tuple[str, ...]], arg(metavar="CLIP [CLIP ...]")]
 TrackerNames = Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")]
+COMPARED = ("mediapipe", "generic", "landmarks", "optimise")
 Videos = Annotated[Positional[tuple[Path, ...]], arg(metavar="VIDEO [VIDEO ...]")]
 Output = Annotated[Path, arg(aliases=("-o",), metavar="FILE")]
 
@@ -170,7 +171,7 @@ class CompareOptions:
     """Project folder with a fitted avatar."""
     clips: ClipNames
     """Names of ingested clips."""
-    trackers: TrackerNames = ("mediapipe", "generic", "optimise")
+    trackers: TrackerNames = COMPARED
     """As for `spark evaluate`."""
     output: Annotated[Path | None, arg(aliases=("-o",), metavar="DIR")] = None
     """Folder for the videos CLIP_compare.mp4; exports in the project when left out."""
@@ -209,7 +210,7 @@ class EvaluateOptions:
     """Project folder with a fitted avatar."""
     clips: ClipNames
     """Names of ingested clips, best those that the avatar was not fitted to."""
-    trackers: TrackerNames = ("mediapipe", "generic", "optimise")
+    trackers: TrackerNames = COMPARED
     """`mediapipe` (its own scores on the person's head), the trackers of `spark track`, or names of takes. What has not
     been tracked yet is tracked first."""
     frame_interval: int = 5

@@ -253,9 +253,14 @@ def test_a_file_plays_once_at_its_own_pace_and_again_on_restart(tmp_path: Path):
     assert time.perf_counter() - begun > 0.2
     times = [record.pts for record in running.told if isinstance(record, LiveFrame)]
     np.testing.assert_allclose(np.array(times) * 25, np.round(np.array(times) * 25), atol=0.01)
+    running.send(StartRecording("a"))
+    running.wait(LiveRecording, lambda r: r.state == "recording")
+    time.sleep(0.3)  # it waits for the video to play again
     mark = len(running.told)
     running.send(Restart())
     running.wait(LiveFrame, after=mark)
+    saved = running.wait(LiveRecording, lambda r: r.state == "saved", mark)
+    np.testing.assert_allclose(load_take(Path(saved.path)).pts[-1], times[-1], atol=0.05)
     running.stop()
 
 

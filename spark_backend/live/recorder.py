@@ -89,6 +89,11 @@ class Recorder:
         self.first = 0.0
         self.name = ""
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a frame in it."""
+        return self.writer is not None and self.writer.count > 0
+
     def start(self, wish: StartRecording, now: float) -> None:
         """Arms; recording begins after the count-in."""
         if self.writer is None:

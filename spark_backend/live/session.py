@@ -156,7 +156,8 @@ class LiveSession:
         if self.fault:
             self.say("waiting", self.fault, True)
         elif self.camera.over.is_set():
-            self.recorder.stop()
+            if self.recorder.begun:  # one that waits for the video to play again goes on waiting
+                self.recorder.stop()
             self.say("waiting", "The video is over; restart to play it again")
         elif time.perf_counter() - self.last_shot > SILENCE:
             self.say("waiting", "The camera gives no picture; waiting for it", True)

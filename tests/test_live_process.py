@@ -135,9 +135,9 @@ sys.path.insert(0, {str(CHECKOUT)!r})
 from pathlib import Path
 from spark_backend.protocol.live_process import LiveProcess
 process = LiveProcess.start({COMMAND!r}, Path(sys.argv[1]), sys.argv[2:])
-while process.poll()[0] is None:
+while process.poll()[0] is None and not process.ended:
     time.sleep(0.01)
-print(process.process_id, flush=True)
+print(-1 if process.ended else process.process_id, flush=True)
 time.sleep(600)
 """
 

@@ -22,7 +22,7 @@ CALMEST, QUICKEST = 0.5, 20.0
 """Hz: cutoff of a resting value at smoothing 1 and next to 0."""
 # Hz for each unit a second: an expression goes through its range in a fifth of a second, a head turns by a radian or
 # moves by 20 cm in one.
-WEIGHT_SPEED, TURN_SPEED, MOVE_SPEED = 4.0, 12.0, 30.0
+WEIGHT_SPEED, TURN_SPEED, MOVE_SPEED = 10.0, 12.0, 30.0
 # What a face does one way or the other. A rest that leans to one side is taken off as a signed number, or the other
 # side would never be reached.
 OPPOSITES = (

@@ -15,11 +15,9 @@ from ..solve.landmark_model import landmark_model
 from ..solve.options import SolveOptions
 from ..solve.streaming import StreamingSolver
 from ..video.face import RGB
-from ..video.networks import Landmarker
+from .faces import FaceReader
 
 FOCAL_PRIOR = SolveOptions().focal_prior
-TIME_STRETCH = 10.0
-"""How much more time MediaPipe's filter believes to pass, as when a clip is read: it lags half as much."""
 
 
 @dataclass(frozen=True)
@@ -57,41 +55,48 @@ class LandmarkTracker:
     The solver's cost is that of `spark track` but for the time term, so what is seen live is what tracking gives later.
     """
 
-    def __init__(self, bundle: bytes, head: HeadModel, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
+    def __init__(
+        self,
+        bundle: bytes,
+        head: HeadModel,
+        avatar: Avatar,
+        focal: Callable[[int, int], float],
+        warn: Callable[[str], None],
+    ) -> None:
         """`focal` gives the focal length in pixels of a picture of that width and height."""
-        self.landmarker = Landmarker(bundle, follow=True)
+        self.reader = FaceReader(bundle, warn)
         self.model, self.focal = landmark_model(head, avatar), focal
         self.solver: StreamingSolver | None = None
-        self.size, self.seconds = (0, 0), 0.0
+        self.size = (0, 0)
 
     def __call__(self, content: RGB, seconds: float) -> Tracked | None:
         """See `LiveTracker`."""
         size = (content.shape[1], content.shape[0])
         if self.solver is None or size != self.size:
             self.solver, self.size = StreamingSolver(self.model, self.focal(*size), SolveOptions()), size
-        elapsed, self.seconds = max(1, round(1000 * TIME_STRETCH * (seconds - self.seconds))), seconds
-        face = self.landmarker(content, elapsed)
-        if face is None:
+        seen = self.reader(content)
+        if seen is None:
             self.solver.forget()
             return None
-        landmarks = face.landmarks[:, :2]
-        state = self.solver(landmarks - np.array(size) / 2, face.scores, seconds)
+        landmarks = seen.face.landmarks[:, :2]
+        state = self.solver(landmarks - np.array(size) / 2, seen.face.scores, seconds)
         return Tracked(
             self.solver.model.full_weights(state),
             Rotation.from_matrix(state.rotation).as_quat(scalar_first=True),
             state.translation,
-            1.0,
+            seen.confidence,
             landmarks,
         )
 
     def forget(self) -> None:
         """See `LiveTracker`."""
+        self.reader.forget()
         if self.solver is not None:
             self.solver.forget()
 
     def close(self) -> None:
         """See `LiveTracker`."""
-        self.landmarker.__exit__()
+        self.reader.close()
 
 
 def usual_focal(width: int, height: int) -> float:

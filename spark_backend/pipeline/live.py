@@ -59,7 +59,7 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
             tell(LiveRecording("recovered", path.stem, path=str(path), message=f"{path.stem}: recovered after a crash"))
         for fault in faults:
             tell(LiveRecording("failed", "", message=fault))
-        session = make_session(options, project, avatar, remember(tell, takes), report)
+        session = make_session(options, project, avatar, remember(tell, takes))
         session.show = show
         if stdin is not None:
             threading.Thread(target=listen, args=(stdin, session, finished), name="spark-commands", daemon=True).start()
@@ -68,7 +68,7 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
 
 
 def make_session(
-    options: LiveOptions, project: Project, avatar: Avatar, tell: Callable[[LiveRecord], None], report: Report
+    options: LiveOptions, project: Project, avatar: Avatar, tell: Callable[[LiveRecord], None]
 ) -> LiveSession:
     """All parts put together; nothing runs yet."""
     senders = []
@@ -77,7 +77,7 @@ def make_session(
     if options.livelink:
         senders.append(Sender(LiveLink(project.folder.stem), options.livelink))
     focal = partial(known_focal, project, avatar, options.camera)
-    tracker, shaper = make_tracker(options.camera, avatar, focal, report), Shaper(avatar)
+    tracker, shaper = make_tracker(options.camera, avatar, focal, tell), Shaper(avatar)
     started = time.perf_counter()
     make_source = LiveLinkSource if options.camera.startswith(SCHEME) else open_camera(options)
     camera = CameraThread(lambda: make_source(options.camera, started), lambda fault: note_fault(session, fault))
@@ -95,12 +95,18 @@ def make_session(
     return session
 
 
-def make_tracker(camera: str, avatar: Avatar, focal: Callable[[int, int], float], report: Report) -> LiveTracker:
+def make_tracker(
+    camera: str, avatar: Avatar, focal: Callable[[int, int], float], tell: Callable[[LiveRecord], None]
+) -> LiveTracker:
     """The tracker for what the camera gives."""
     if camera.startswith(SCHEME):
         return LiveLinkTracker(avatar)
-    bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
-    return LandmarkTracker(bundle, load_anny(), avatar, focal)
+
+    def say(sentence: str) -> None:
+        tell(LiveStatus("starting", sentence))
+
+    bundle = resolve_model("face_landmarker", say).read_bytes()
+    return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
 
 
 def open_camera(options: LiveOptions) -> Callable[[str, float], Any]:

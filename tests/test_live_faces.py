@@ -1,0 +1,68 @@
+"""The live reader against MediaPipe itself, on a real face; lost and found again; both ways agree."""
+
+import numpy as np
+import pytest
+from astronaut import astronaut, bundle, followed
+
+from spark_backend.live.faces import FaceReader
+from spark_backend.protocol.names import ARKIT_52
+from spark_backend.video.mirror import mirror_face
+
+
+@pytest.fixture(scope="module")
+def reader():
+    result = FaceReader(bundle(), print)
+    yield result
+    result.close()
+
+
+def settled(reader: FaceReader, picture: np.ndarray, looks: int = 6):
+    reader.forget()
+    for _ in range(looks):
+        seen = reader(picture)
+    return seen
+
+
+def test_sees_what_mediapipe_sees(reader):
+    seen, theirs = settled(reader, astronaut()), followed()
+    distance = np.linalg.norm(seen.face.landmarks[:, :2] - theirs.landmarks[:, :2], axis=1)
+    assert distance.mean() < 0.01 * np.ptp(theirs.landmarks[:, 0])  # which the mirrored look corrects
+    assert np.abs(seen.face.scores - theirs.scores).max() < 0.12
+    assert seen.face.scores[ARKIT_52.index("mouthSmileLeft")] > 0.5
+    assert seen.confidence > 0.5
+
+
+def test_the_mirror_image_gives_the_mirrored_face(reader):
+    """The bias of the network is taken out: without the second look the two differ by a pixel."""
+    picture = astronaut()
+    straight = settled(reader, picture).face
+    flipped = settled(reader, np.ascontiguousarray(picture[:, ::-1])).face
+    back = mirror_face(flipped, picture.shape[1])
+    assert np.linalg.norm(straight.landmarks[:, :2] - back.landmarks[:, :2], axis=1).mean() < 0.15
+    np.testing.assert_allclose(straight.scores, back.scores, atol=0.03)
+
+
+def test_a_face_that_goes_is_lost_and_found_elsewhere(reader):
+    picture = astronaut()
+    assert settled(reader, picture) is not None
+    assert reader(np.zeros_like(picture)) is None
+    assert reader(np.zeros_like(picture)) is None
+    moved = np.roll(picture, 120, axis=1)
+    seen = reader(moved)
+    assert seen is not None
+    shift = seen.face.landmarks[:, 0].mean() - followed().landmarks[:, 0].mean()
+    assert shift == pytest.approx(120, abs=1.5)
+
+
+def test_without_an_engine_it_runs_on_torch_and_says_so(monkeypatch):
+    from spark_backend.live import faces
+
+    monkeypatch.setattr(faces, "find_spec", lambda name: None)
+    monkeypatch.setattr(faces, "engine_path", lambda content: faces.cache_folder() / "engines" / "none.onnx")
+    told: list[str] = []
+    reader = FaceReader(bundle(), told.append)
+    seen = reader(astronaut())
+    reader.close()
+    assert reader.engine.name == "torch"
+    assert seen is not None
+    assert faces.installed_engines()[0] == "torch" or "spark-backend[track]" in told[0]

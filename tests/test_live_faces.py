@@ -27,7 +27,9 @@ def test_sees_what_mediapipe_sees(reader):
     seen, theirs = settled(reader, astronaut()), followed()
     distance = np.linalg.norm(seen.face.landmarks[:, :2] - theirs.landmarks[:, :2], axis=1)
     assert distance.mean() < 0.01 * np.ptp(theirs.landmarks[:, 0])  # which the mirrored look corrects
-    assert np.abs(seen.face.scores - theirs.scores).max() < 0.12
+    difference = np.abs(seen.face.scores - theirs.scores)  # of one look and the mean of two
+    assert difference.mean() < 0.02
+    assert difference.max() < 0.25
     assert seen.face.scores[ARKIT_52.index("mouthSmileLeft")] > 0.5
     assert seen.confidence > 0.5
 

@@ -10,8 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..encoders.generic import generic_digest, generic_encoder
+from ..geometry.landmarks import LandmarkHead
 from ..heads.anny import load_anny
 from ..live.camera import CameraThread, is_file, open_source
+from ..live.encoded import EncoderTracker
 from ..live.livelink_in import SCHEME, LiveLinkSource, LiveLinkTracker
 from ..live.outlet import PictureOutlet, RecordOutlet
 from ..live.recorder import Recorder
@@ -19,7 +22,7 @@ from ..live.session import LiveSession
 from ..live.shaping import Shaper
 from ..live.streams import LiveLink, Sender, Vmc
 from ..live.tracker import LandmarkTracker, LiveTracker, usual_focal
-from ..models import resolve_model
+from ..models import cache_folder, resolve_model
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.live import (
@@ -35,6 +38,7 @@ from ..protocol.live import (
 from ..protocol.live_picture import open_picture_memory
 from ..protocol.live_recording import RecordingHeader, recover_recordings
 from ..protocol.project import Project, load_clip_info, open_project
+from ..track.network import open_tracker, somebody
 from .jobs import private_stdin
 from .options import LiveOptions
 
@@ -77,7 +81,7 @@ def make_session(
     if options.livelink:
         senders.append(Sender(LiveLink(project.folder.stem), options.livelink))
     focal = partial(known_focal, project, avatar, options.camera)
-    tracker, shaper = make_tracker(options.camera, avatar, focal, tell), Shaper(avatar)
+    tracker, shaper = make_tracker(options, avatar, focal, tell), Shaper(avatar)
     started = time.perf_counter()
     make_source = LiveLinkSource if options.camera.startswith(SCHEME) else open_camera(options)
     camera = CameraThread(lambda: make_source(options.camera, started), lambda fault: note_fault(session, fault))
@@ -96,17 +100,21 @@ def make_session(
 
 
 def make_tracker(
-    camera: str, avatar: Avatar, focal: Callable[[int, int], float], tell: Callable[[LiveRecord], None]
+    options: LiveOptions, avatar: Avatar, focal: Callable[[int, int], float], tell: Callable[[LiveRecord], None]
 ) -> LiveTracker:
-    """The tracker for what the camera gives."""
-    if camera.startswith(SCHEME):
+    """The tracker that was chosen, or the phone's own."""
+    if options.camera.startswith(SCHEME):
         return LiveLinkTracker(avatar)
 
     def say(sentence: str) -> None:
         tell(LiveStatus("starting", sentence))
 
     bundle = resolve_model("face_landmarker", say).read_bytes()
-    return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
+    if options.tracker == "landmarks":
+        return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
+    path = cache_folder() / "encoders" / f"generic-{generic_digest()}.onnx"
+    engine = open_tracker(generic_encoder(bundle), path, somebody(LandmarkHead(avatar).rest), say)
+    return EncoderTracker(engine, bundle, avatar, focal)
 
 
 def open_camera(options: LiveOptions) -> Callable[[str, float], Any]:

@@ -15,6 +15,7 @@ from ..protocol.errors import SparkError
 Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "landmarks", "optimise"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
+LiveTrackerName = Literal["landmarks", "generic"]
 HeadName = Literal["anny"]
 LossName = Literal[
     *("photometric", "perceptual", "landmarks", "iris", "lips", "lids"),
@@ -124,6 +125,9 @@ class LiveOptions:
     camera: str = "0"
     """Number of a camera of this computer; address of a network camera; a video, played at its own pace; or
     livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
+    tracker: LiveTrackerName = "landmarks"
+    """`landmarks` solves the head to every picture's landmarks, as `spark track --tracker landmarks` does to a clip's;
+    `generic` is the encoder of `spark track --tracker generic`."""
     size: Annotated[tuple[int, int], arg(metavar="WIDTH HEIGHT")] = (640, 480)
     """What a camera of this computer is asked for."""
     rate: float = 60.0

@@ -38,7 +38,7 @@ def camera_of(settings: bpy.types.PropertyGroup) -> str:
 def options_of(settings: bpy.types.PropertyGroup) -> list[str]:
     """The options of `spark live`, its project aside."""
     options = ["--camera", camera_of(settings), "--size", *settings.size.split()]
-    options += ["--smoothing", f"{settings.smoothing:.3f}"]
+    options += ["--tracker", settings.tracker, "--smoothing", f"{settings.smoothing:.3f}"]
     options += ["--vmc", settings.vmc] if settings.use_vmc else []
     return options + (["--livelink", settings.livelink] if settings.use_livelink else [])
 

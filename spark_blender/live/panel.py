@@ -54,6 +54,8 @@ def draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -
         column.prop(settings, "size")
     else:
         column.prop(settings, {"ADDRESS": "address", "FILE": "file", "PHONE": "phone"}[settings.source])
+    if settings.source != "PHONE":
+        column.prop(settings, "tracker")
 
 
 def draw_buttons(layout: bpy.types.UILayout, view: LiveView) -> None:

@@ -65,9 +65,7 @@ def main() -> None:
     parser.add_argument("--blender", type=Path, default=Path(".venv-bpy/bin/python"))
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print(
-        "| Camera | Size | Rate | tracked/s | dropped % | latency ms: median, p95 | pipe ms: p95 | cpu ms a frame |"
-    )
+    print("| Camera | Size | Rate | tracked/s | dropped % | latency ms: median, p95 | pipe ms: p95 | cpu ms a frame |")
     print("|---|---|---|---|---|---|---|---|")
     for size in options.sizes:
         for rate in options.rates:

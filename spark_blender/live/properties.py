@@ -21,7 +21,7 @@ SIZES = (
 )
 TRACKERS = (
     ("landmarks", "Landmarks", "The head solved to every picture's landmarks: closest to what tracking a clip gives"),
-    ("generic", "Encoder", "A network that was trained on made-up people: a fifth quicker, and it has read nobody but them"),
+    ("generic", "Encoder", "A network that was trained on made-up people; a fifth quicker"),
 )
 REGIONS = ("brows", "eyes", "mouth", "jaw")
 

@@ -13,7 +13,8 @@ from typing import Any
 from spark_backend import __version__
 from spark_backend.protocol.launch import log_tail
 
-from .session import Backend, JobState
+from .job_state import JobState
+from .session import Backend
 
 LOG_LINES = 40
 KEPT_NAMES = re.compile(r"\.(py|npz|json|jsonl|png|task|so|dll|dylib|whl|txt|exe)$")

@@ -5,7 +5,8 @@ import textwrap
 import bpy
 
 from . import runtime
-from .session import SET_UP, WORK, JobState
+from .job_state import JobState
+from .session import SET_UP, WORK
 
 LETTER_WIDTH = 6.4
 """Mean width in pixels of a letter of Blender's interface at a scale of 1."""

@@ -9,7 +9,7 @@ import bpy
 import bpy.utils.previews
 import numpy as np
 
-from .session import JobState
+from .job_state import JobState
 
 LARGEST = 512
 """Pixels on the longer side of what is kept of a picture."""

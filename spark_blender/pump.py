@@ -15,11 +15,12 @@ from spark_backend.protocol.project import open_project
 
 from . import result, runtime
 from .backend import describe_check, describe_failure, find_backend, job_parent
+from .job_state import JobState
 from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CHECK, MODELS, SET_UP, WORK, Backend, JobState, stopped_job
+from .session import CHECK, MODELS, SET_UP, WORK, Backend, stopped_job
 from .viewport import show_head
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5

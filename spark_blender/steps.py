@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .facts import AvatarFacts, ProjectFacts
-from .session import JobState
+from .job_state import JobState
 
 TODO, NEXT, RUNNING, DONE, STALE = "todo", "next", "running", "done", "stale"
 JOB_STEPS = {

@@ -7,7 +7,8 @@ import pytest
 from spark_backend.protocol.job import Job, write_job
 from spark_blender import diagnostics
 from spark_blender.diagnostics import Private, private_texts, scrub, write_report
-from spark_blender.session import Backend, JobState
+from spark_blender.job_state import JobState
+from spark_blender.session import Backend
 
 SECRETS = Private({"anna": "<user>", "Mia Möller.spark": "<person 1>", "Mia Möller": "<person 1>"})
 

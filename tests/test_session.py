@@ -9,30 +9,31 @@ import pytest
 from spark_backend.protocol.job import Done, Failed, Job, Metric, Preview, Progress, Warning, read_events, write_job
 from spark_backend.protocol.launch import hold
 from spark_blender import session
+from spark_blender.job_state import JobState, advance, seconds_left
 
 
 def test_events_become_what_is_shown(tmp_path: Path) -> None:
-    state = session.JobState("capture", tmp_path, started=time.time() - 10)
+    state = JobState("capture", tmp_path, started=time.time() - 10)
     for event in (Progress("Fitting", 1.7, 4.0), Warning("dark"), Metric("error", 1.0, "%"), Preview("a.png")):
-        state = session.advance(state, event)
+        state = advance(state, event)
     assert (state.stage, state.fraction, state.eta, state.preview) == ("Fitting", 1.0, 4.0, "a.png")
     assert state.warnings == ("dark",)
     assert state.busy
-    done = session.advance(state, Done({"avatar": "x"}))
+    done = advance(state, Done({"avatar": "x"}))
     assert (done.status, done.result, done.eta, done.busy) == ("done", {"avatar": "x"}, None, False)
     assert 9 < done.seconds < 15
-    assert session.advance(state, Failed("Cancelled", "cancelled")).status == "cancelled"
-    failed = session.advance(state, Failed("the backend\nended", "internal"))
+    assert advance(state, Failed("Cancelled", "cancelled")).status == "cancelled"
+    failed = advance(state, Failed("the backend\nended", "internal"))
     assert (failed.status, failed.message) == ("failed", "The backend ended")
-    assert session.advance(state, Failed("clip.mp4: broken")).message == "clip.mp4: broken"
+    assert advance(state, Failed("clip.mp4: broken")).message == "clip.mp4: broken"
 
 
 def test_time_left_is_told_or_estimated(tmp_path: Path) -> None:
-    state = session.JobState("capture", tmp_path, started=100.0)
-    assert session.seconds_left(replace(state, eta=7.0), 101.0) == 7.0
-    assert session.seconds_left(replace(state, fraction=0.01), 130.0) is None
-    assert session.seconds_left(replace(state, fraction=0.25), 130.0) == pytest.approx(90.0)
-    assert session.seconds_left(replace(state, fraction=0.25, status="cancelling"), 130.0) is None
+    state = JobState("capture", tmp_path, started=100.0)
+    assert seconds_left(replace(state, eta=7.0), 101.0) == 7.0
+    assert seconds_left(replace(state, fraction=0.01), 130.0) is None
+    assert seconds_left(replace(state, fraction=0.25), 130.0) == pytest.approx(90.0)
+    assert seconds_left(replace(state, fraction=0.25, status="cancelling"), 130.0) is None
 
 
 def test_old_job_folders_go_but_never_a_running_one(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import bpy
 
 from .. import runtime
 from ..drawing import paragraph
-from ..session import WORK, JobState
+from ..job_state import JobState
+from ..session import WORK
 from ..situation import step_of
 from ..steps import DONE, JOB_STEPS, NEXT, RUNNING, STALE, TODO, Step
 

@@ -5,8 +5,9 @@ import time
 import bpy
 
 from ..drawing import alert, paragraph, sidebar_width
+from ..job_state import JobState, seconds_left
 from ..pictures import tiles
-from ..session import WORK, JobState, seconds_left
+from ..session import WORK
 
 TITLES = {
     "ingest": "Reading",

@@ -45,11 +45,12 @@ class Canvas:
         self._icon(icon)
         group, _, operator = name.partition(".")
         kind = getattr(getattr(bpy.ops, group), operator)
+        assert kind.get_rna_type().description, f"{name} has no tooltip"
         self.lines.append(f"[{kind.get_rna_type().name if text is None else text}]")
         return SimpleNamespace()
 
     def prop(self, data, name, text=None, icon="NONE", placeholder="", slider=False, emboss=True):
-        assert name in data.bl_rna.properties, name
+        assert data.bl_rna.properties[name].description, f"{name} has no tooltip"
         self.lines.append(f"<{name}>")
 
     def prop_search(self, data, name, source, collection, icon="NONE"):

@@ -101,7 +101,7 @@ def judge_clip(
             f"{clip}: no two frames with the face are {protocol.interval} apart; choose a smaller --frame-interval"
         )
     ledgers = [Ledger(every_frame(avatar, rival.take, frames, valid)) for rival in rivals]
-    judged = [prepare(avatar, r.take, Path(info.source), protocol.labels is None) for r in rivals]
+    judged = prepare(avatar, [r.take for r in rivals], Path(info.source), protocol.labels is None)
     pairs = paired_sights(info, frames, chosen, protocol.interval, protocol.labels)
     bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
     with Landmarker(bundle, follow=False) as landmarker:

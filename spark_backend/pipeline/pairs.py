@@ -1,6 +1,6 @@
 """What two frames of a clip say of a take: how well the mesh carries one into the other, what it shows and hides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,13 +65,16 @@ class Pairing:
     """(CLOSE_SIZE, CLOSE_SIZE, 3) uint8: the head alone, in which landmarks are to be found again."""
 
 
-def prepare(avatar: Avatar, take: Take, video: Path, oval: bool) -> Judged:
-    """What does not depend on the frame; `oval` as in `mesh_regions`."""
+def prepare(avatar: Avatar, takes: Sequence[Take], video: Path, oval: bool) -> list[Judged]:
+    """What does not depend on the frame, for each take; `oval` as in `mesh_regions`."""
     above = head_faces(avatar)
     solid = above & (np.array(avatar.material_names)[avatar.face_material] != "lashes")
-    light = clip_light(avatar, take, video)
-    surface = None if light is None else part_of_surface(avatar_surface(avatar), above)
-    return Judged(avatar, take, mesh_regions(avatar, solid, oval), avatar.faces[above], surface, light)
+    regions, surface = mesh_regions(avatar, solid, oval), part_of_surface(avatar_surface(avatar), above)
+    lights = [clip_light(avatar, take, video) for take in takes]
+    return [
+        Judged(avatar, take, regions, avatar.faces[above], None if light is None else surface, light)
+        for take, light in zip(takes, lights, strict=True)
+    ]
 
 
 def judge_pair(judged: Judged, earlier: Sight, later: Sight) -> Pairing:

@@ -21,7 +21,7 @@ from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
 from .session import CHECK, MODELS, SET_UP, WORK, Backend, stopped_job
-from .viewport import show_head
+from .viewport import show_head, waiting
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
 SHOWN_IN = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
@@ -82,7 +82,8 @@ def finish_work(state: JobState) -> None:
     with bpy.context.temp_override(window=window):
         refresh(settings_of(window.scene))
         if state.status == "done" and state.command in RECEIVERS:
-            RECEIVERS[state.command](window, state)
+            with waiting():
+                RECEIVERS[state.command](window, state)
 
 
 def receive_head(window: bpy.types.Window, state: JobState) -> None:

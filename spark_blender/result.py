@@ -21,7 +21,7 @@ from .properties import absolute
 from .scene.asset import mark_as_asset
 from .scene.exports import export_head
 from .scene.heads import heads_of
-from .scene.layers import push_down
+from .scene.layers import copy_strips, push_down
 from .scene.lighting import Lamp, add_clip_lights
 from .scene.programs import PROGRAMS
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
@@ -209,13 +209,18 @@ def keep_sliders(old: bpy.types.Object, new: bpy.types.Object) -> None:
 
 
 def play_the_same(old: bpy.types.ID, new: bpy.types.ID) -> None:
-    """Gives `new` the action that `old` plays, with its slot."""
-    if old.animation_data is None or old.animation_data.action is None:
+    """Gives `new` the action that `old` plays, with its slot, and the strips below it."""
+    before = old.animation_data
+    if before is None:
         return
     animation = new.animation_data_create()
-    animation.action = old.animation_data.action
-    if hasattr(animation, "action_slot"):
-        animation.action_slot = old.animation_data.action_slot
+    copy_strips(before, animation)
+    if before.action is not None:
+        animation.action = before.action
+        if hasattr(animation, "action_slot"):
+            animation.action_slot = before.action_slot
+    animation.action_blend_type = before.action_blend_type
+    animation.action_extrapolation = before.action_extrapolation
 
 
 def remove_head(head: HeadObjects) -> None:

@@ -1,5 +1,8 @@
 """What the user looks at after a capture."""
 
+import contextlib
+from collections.abc import Iterator
+
 import bpy
 
 from .scene.scene import HeadObjects
@@ -30,6 +33,20 @@ def show_head(window: bpy.types.Window, head: HeadObjects, through_camera: bool 
             item.local_view_set(space, True)
     if through_camera:
         space.region_3d.view_perspective = "CAMERA"
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[None]:
+    """Shows the waiting cursor while Blender is held up: by an import, a bake, an export."""
+    window = bpy.context.window
+    if window is None:  # a script without a window
+        yield
+        return
+    window.cursor_set("WAIT")
+    try:
+        yield
+    finally:
+        window.cursor_set("DEFAULT")
 
 
 def select(chosen: list[bpy.types.Object]) -> None:

@@ -9,6 +9,7 @@ from ..project import required_project
 from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
 from ..pump import placement
 from ..result import bake, export, import_head, mark_head
+from ..viewport import waiting
 from .base import SentenceOnError, can_work, has_avatar, has_project, is_free
 from .capture import start_work
 
@@ -43,7 +44,8 @@ class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
         return has_avatar(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
-        import_head(required_project(settings_of(context.scene)), self.beside)
+        with waiting():
+            import_head(required_project(settings_of(context.scene)), self.beside)
 
 
 class SPARK_OT_mark_asset(SentenceOnError, bpy.types.Operator):
@@ -76,7 +78,9 @@ class SPARK_OT_bake_take(SentenceOnError, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
-        for warning in bake(required_project(settings), selected_take(settings), placement(settings)):
+        with waiting():
+            warnings = bake(required_project(settings), selected_take(settings), placement(settings))
+        for warning in warnings:
             self.report({"WARNING"}, warning)
 
 
@@ -123,7 +127,8 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
         suffix = settings.export_format
         path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
         if suffix not in BACKEND_FORMATS:
-            export(project, path, settings.export_for)
+            with waiting():
+                export(project, path, settings.export_for)
             settings.exported = str(path)
             self.report({"INFO"}, f"Exported {path.name}")
             return

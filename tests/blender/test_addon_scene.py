@@ -61,6 +61,7 @@ def test_a_take_is_put_into_the_action_or_laid_over_it(seen) -> None:
     assert bake["inserted"] == [True] * 4
     assert bake["layered"] == [True] * 4
     assert bake["twice"] == [True] * 4
+    assert bake["again"] == [True] * 4  # on a head that was imported anew
     assert len(bake["strips"]) == 1
     assert bake["adjustable"]
 

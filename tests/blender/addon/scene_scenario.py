@@ -152,12 +152,15 @@ def step_bake_targets():
     strips = [strip.name for track in animation.nla_tracks for strip in track.strips]
     bake("LAYER", 201)
     twice = [weights(1) == first, weights(11) == first, weights(34) == last, weights(201) == first]
+    bpy.ops.spark.import_avatar()
+    again = [weights(1) == first, weights(11) == first, weights(34) == last, weights(201) == first]
     return {
         "inserted": inserted,
         "layered": layered,
         "twice": twice,
+        "again": again,
         "strips": strips,
-        "plays": animation.action.name,
+        "plays": head().armature.animation_data.action.name,
         "moves": first != last,
         "adjustable": part("adjust_properties").head_in(installed.context()) is not None,
     }

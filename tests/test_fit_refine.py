@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from spark_backend.fit.refine import training
 from spark_backend.fit.refine.checkpoint import load_run, save_run
@@ -258,3 +259,25 @@ def test_the_watch_shows_pictures_keeps_the_fit_safe_and_lets_cancel_through(
     progress = [event.fraction for event in events if isinstance(event, Progress)]
     np.testing.assert_allclose(progress, np.arange(1, 5) / 12)
     assert load_run(tmp_path / "checkpoint.npz", "key").step == 4
+
+
+def test_the_mouths_inside_stays_behind_the_lips(setup: Setup, avatar: Avatar) -> None:
+    parameters = {
+        "identity": torch.zeros(len(setup.model.identity)),
+        "expressions": torch.zeros(len(avatar.expression_names), setup.model.fields.bells.shape[1], 3),
+    }
+    chin = avatar.neutral[avatar.regions["lips"]].mean(0) - [0, 0, 0.015]
+    distance = torch.as_tensor(avatar.neutral - chin).norm(dim=1)
+    dent = torch.exp(-((distance / 0.015) ** 2))[:, None] * torch.tensor([0.0, 0.004, 0.0])
+    dent[torch.as_tensor(avatar.regions["mouth_interior"])] = 0
+    moved = bent(setup.model, parameters, dent.float()).neutral.numpy()
+    skin = avatar.face_material == avatar.material_names.index("skin")
+    inside = np.flatnonzero(avatar.regions["mouth_interior"] & (distance.numpy() < 0.012))
+    outer = np.unique(avatar.faces[skin])
+    outer = outer[~avatar.regions["mouth_interior"][outer]]
+    nearest = outer[cKDTree(avatar.neutral[outer]).query(avatar.neutral[inside])[1]]
+    before = (avatar.neutral[inside] - avatar.neutral[nearest])[:, 1]
+    after = (moved[inside] - moved[nearest])[:, 1]
+    assert len(inside) > 10
+    # Of the rim of the lips some lie nearest to the other lip, which is not dented.
+    assert np.quantile(np.abs(after - before), 0.9) < 0.0015

@@ -28,6 +28,9 @@ LOCAL = 0.06
 """Part of an expression's largest motion below which a place counts as not moved by it."""
 NEIGHBOURS = 24
 """Vertices of the skin that carry a part without skin of its own."""
+NEAREST, CLOSE = 6, 0.0015
+"""Vertices of the skin that carry one of lashes or of the mouth's inside, and the distance (metres) within which they
+do so about equally."""
 
 
 @dataclass(frozen=True)
@@ -127,25 +130,34 @@ def outer_skin(avatar: Avatar) -> np.ndarray:
 
 
 def follow_skin(avatar: Avatar) -> csr_matrix:
-    """(V, V): what each vertex makes of the offsets of the skin. Skin takes its own; an eyeball and each row of teeth
-    go with the mean of the nearest skin, lashes each with the skin nearest to it."""
+    """(V, V): what each vertex makes of the offsets of the outer skin, which takes its own.
+
+    An eyeball and each row of teeth go with the mean of the nearest skin; lashes and the mouth's inside, whose walls
+    lie a millimetre behind lips and chin and must stay there, each with the skin nearest to it.
+    """
     count, skin = len(avatar.neutral), outer_skin(avatar)
-    rows, columns, values = [np.flatnonzero(skin)], [np.flatnonzero(skin)], [np.ones(skin.sum())]
-    outside = skin & ~avatar.regions["mouth_interior"]
-    lashes = avatar.material_names.index("lashes")
-    for material in range(len(avatar.material_names)):
+    outside = np.flatnonzero(skin & ~avatar.regions["mouth_interior"])
+    near = cKDTree(avatar.neutral[outside])
+    parts = [(outside, outside, np.ones(len(outside)))]
+    thin = np.flatnonzero(skin & avatar.regions["mouth_interior"])
+    for material, name in enumerate(avatar.material_names):
         part = np.unique(avatar.faces[avatar.face_material == material])
         part = part[~skin[part]]
-        pieces = [part[[i]] for i in range(len(part))] if material == lashes else pieces_of(avatar, part)
-        near = cKDTree(avatar.neutral[outside])
-        for piece in pieces:
-            several = 3 if material == lashes else NEIGHBOURS
-            carriers = np.unique(near.query(avatar.neutral[piece], k=several)[1])
-            carriers = np.flatnonzero(outside)[carriers]
-            rows.append(np.repeat(piece, len(carriers)))
-            columns.append(np.tile(carriers, len(piece)))
-            values.append(np.full(len(piece) * len(carriers), 1 / len(carriers)))
-    return coo_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (count, count)).tocsr()
+        if name == "lashes":
+            thin = np.concatenate([thin, part])
+            continue
+        for piece in pieces_of(avatar, part):
+            carriers = outside[np.unique(near.query(avatar.neutral[piece], k=NEIGHBOURS)[1])]
+            pairs = len(piece) * len(carriers)
+            parts.append(
+                (np.repeat(piece, len(carriers)), np.tile(carriers, len(piece)), np.full(pairs, len(carriers)))
+            )
+    distance, chosen = near.query(avatar.neutral[thin], k=NEAREST)
+    share = 1 / (distance**2 + CLOSE**2)
+    total = share.sum(1, keepdims=True) / share
+    parts.append((np.repeat(thin, NEAREST), outside[chosen].ravel(), total.ravel()))
+    rows, columns, divisor = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return coo_matrix((1 / divisor, (rows, columns)), (count, count)).tocsr()
 
 
 def pieces_of(avatar: Avatar, part: np.ndarray) -> list[np.ndarray]:

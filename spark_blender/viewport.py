@@ -32,6 +32,7 @@ def show_head(window: bpy.types.Window, head: HeadObjects, through_camera: bool 
         for item in shown:
             item.local_view_set(space, True)
     if through_camera:
+        space.camera = window.scene.camera  # a local view that was there before keeps a camera of its own
         space.region_3d.view_perspective = "CAMERA"
 
 

@@ -1,0 +1,203 @@
+"""From the zip to an exported animation in a real Blender window, with the real backend: docs/walkthrough.md shows it.
+
+The person is rendered and does not exist. Pictures of every step go to the folder of SPARK_GUI_PICTURES (else to a
+temporary one); with SPARK_WRITE_DOCS=1 those of the page, and the page itself, are written anew. The backend is the
+environment that runs this test; with SPARK_GUI_FULL=1 it is set up by the add-on from a folder of wheels that are
+downloaded first (about 0.8 GB and some minutes).
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from page import Page
+from studio import SESSION, SHOWN, Studio
+from window import HOME, Window, missing
+
+from spark_backend.heads.anny import load_anny
+from spark_backend.pipeline.footage import make_footage
+
+pytestmark = [pytest.mark.blender, pytest.mark.slow]
+
+ENVIRONMENT = HOME / "spark-backend"
+CHECKOUT = Path(__file__).resolve().parents[2]
+SECONDS, SEED = 2.0, 3
+PATIENCE = 1500.0
+"""Seconds for a training or a capture: two seconds of film on two cores, one or two minutes where nothing else runs."""
+FULL = os.environ.get("SPARK_GUI_FULL") == "1"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The pictures and the words to them."""
+    place = os.environ.get("SPARK_GUI_PICTURES")
+    page = Page(Path(place) if place else tmp_path_factory.mktemp("pictures"))
+    yield page
+    if os.environ.get("SPARK_WRITE_DOCS") == "1":
+        page.write(CHECKOUT / "docs")
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A window as Blender opens it for the first time."""
+    if missing():
+        pytest.skip(missing())
+    seen = (Path(sys.base_prefix), f"{Path(sys.prefix).resolve()}={ENVIRONMENT}", *installed_from())
+    with Window(tmp_path_factory.mktemp("walk"), seen) as window:
+        studio = Studio(window, HOME / "SPARK")
+        window.outside(studio.work).mkdir()
+        yield studio
+        studio.assert_quiet()
+
+
+def installed_from() -> tuple[Path, ...]:
+    """The folder that the environment takes the backend from, when it is installed as a link to its sources."""
+    words = (sys.executable, "-I", "-c", "import spark_backend; print(spark_backend.__file__)")
+    found = Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()).resolve()
+    return () if found.is_relative_to(Path(sys.prefix).resolve()) else (found.parents[1],)
+
+
+@pytest.fixture(scope="module")
+def film(studio: Studio) -> Path:
+    """Two seconds of a person who does not exist, in the user's folder."""
+    folder = studio.window.outside(HOME / "Videos")
+    folder.mkdir()
+    video = make_footage(load_anny(), folder / "made", SEED, SECONDS, lambda event: None).video
+    video.rename(folder / "morning.mp4")
+    return HOME / "Videos" / "morning.mp4"
+
+
+def test_install(studio: Studio, page: Page, addon_zip: Path) -> None:
+    assert addon_zip.stat().st_size < 5e6
+    studio.window.run("blender", "--command", "extension", "validate", addon_zip)
+    studio.install(addon_zip)
+    studio.set_preference("projects", studio.work)
+    studio.show_preferences()
+    page.picture("install", studio.window)
+    studio.close_preferences()
+
+
+def test_set_up(studio: Studio, page: Page) -> None:
+    if FULL:
+        wheels = gather_wheels(studio.window.outside(HOME / "wheels"))
+        studio.set_preference("device", "cpu")
+        studio.set_preference("python", f"{sys.base_prefix}/bin/python3")
+        studio.set_preference("wheels", HOME / wheels.name)
+        studio.click("spark.set_up_backend")
+        studio.window.wait_for(f"{SESSION}.state('set-up').fraction > 0.2", PATIENCE)
+        page.picture("set-up", studio.window)
+        studio.window.wait_for(f"not {SESSION}.is_busy('set-up')", PATIENCE)
+    else:
+        studio.set_preference("backend", ENVIRONMENT)
+        studio.click("spark.check_backend")
+    studio.window.wait_for(f"{SESSION}.backend.status not in ('checking', 'unchecked')", 120)
+    assert studio.window.value(f"{SESSION}.backend.status") == "ready", studio.window.value(f"{SESSION}.backend")
+    studio.settle()
+    page.picture("ready", studio.window)
+
+
+def gather_wheels(folder: Path) -> Path:
+    """Everything that the backend and its extras need for the Python that runs this test."""
+    words = (sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", folder)
+    subprocess.run((*words, "-c", CHECKOUT / "constraints.txt", f"{CHECKOUT}[demo,track]"), check=True)
+    return folder
+
+
+def test_project(studio: Studio, page: Page) -> None:
+    studio.click("spark.new_project")
+    studio.settle()
+    page.picture("new-project", studio.window)
+    studio.window.type("key Escape")
+    studio.new_project("Anna")
+    assert studio.window.outside(studio.work / "Anna.spark" / "project.json").exists()
+
+
+def test_clips(studio: Studio, page: Page, film: Path) -> None:
+    studio.add_clip(film)
+    studio.settle(1.0)
+    page.picture("clips", studio.window)
+
+
+def test_training_is_seen_cancelled_and_resumed(studio: Studio, page: Page) -> None:
+    studio.click("spark.train")
+    studio.wait_for_job("job.fraction > 0.3", PATIENCE)
+    studio.settle()
+    page.picture("training", studio.window)
+    studio.click("spark.cancel")
+    studio.wait_for_job("job.status == 'cancelled'", 120)
+    studio.settle()
+    page.picture("cancelled", studio.window)
+    studio.click("spark.resume")
+    studio.wait_for_job("not job.busy", PATIENCE)
+    assert studio.job()["status"] == "done", studio.job()
+    studio.settle(1.0)
+    page.picture("trained", studio.window)
+    assert studio.window.value("len(bpy.data.objects['Anna head'].data.shape_keys.key_blocks)") == 53
+
+
+def test_import(studio: Studio, page: Page) -> None:
+    seconds = studio.window.call(TIMED_IMPORT)
+    print(f"\n  import of the avatar: {seconds:.2f} s of the processor")
+    assert seconds < 1.0
+    studio.click("spark.import_avatar")
+    assert studio.window.value("[item.name for item in bpy.data.objects if item.type == 'ARMATURE']") == ["Anna"]
+
+
+def test_capture(studio: Studio, page: Page) -> None:
+    studio.click("spark.capture")
+    studio.wait_for_job("job.command != 'train'", 60)
+    studio.wait_for_job("not job.busy", PATIENCE)
+    assert studio.job()["status"] == "done", studio.job()
+    studio.settle(1.0)
+    page.picture("captured", studio.window)
+    assert studio.window.call(SHOWN) == ["Anna", "Anna head", "morning camera"]
+    assert studio.window.value("view3d()[1].spaces.active.camera.name") == "morning camera"
+    assert studio.window.value("bpy.context.scene.frame_end") == round(SECONDS * 30)
+
+
+def test_scrub(studio: Studio, page: Page) -> None:
+    window = studio.window
+    shown = []
+    for _ in range(3):
+        window.type("mousemove 400 400", *["key Right"] * 5)
+        shown.append(window.call(WEIGHTS))
+    assert window.value("bpy.context.scene.frame_current") == 16
+    assert shown[0] != shown[1] != shown[2]
+    page.picture("scrubbed", window)
+
+
+TIMED_IMPORT = """
+import time
+began = time.process_time()
+bpy.ops.spark.import_avatar()
+result = time.process_time() - began
+"""
+WEIGHTS = """
+graph = bpy.context.evaluated_depsgraph_get()
+keys = bpy.data.objects['Anna head'].data.shape_keys.evaluated_get(graph)
+result = [round(key.value, 4) for key in keys.key_blocks]
+"""
+
+
+def test_export(studio: Studio, page: Page) -> None:
+    target = studio.work / "morning.fbx"
+    studio.window.call("bpy.context.scene.spark_capture.export_format = '.fbx'")
+    studio.window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
+    assert studio.window.outside(target).stat().st_size > 100_000
+    studio.settle(1.0)
+    studio.window.find("spark.export")
+    page.picture("exported", studio.window)
+
+
+def test_reopened(studio: Studio, page: Page) -> None:
+    place = str(studio.work / "anna.blend")
+    studio.window.call(f"bpy.ops.wm.save_as_mainfile(filepath={place!r})")
+    studio.window.call(f"bpy.ops.wm.open_mainfile(filepath={place!r})")
+    studio.settle(1.0)
+    assert studio.window.call("result = open_sidebar('SPARK')") == "SPARK"
+    studio.settle(1.0)
+    page.picture("reopened", studio.window)
+    assert studio.window.value("[item.name for item in bpy.context.scene.spark_capture.takes]") == ["morning"]

@@ -18,6 +18,8 @@ HERE = Path(__file__).resolve().parent
 ROOTS = Path(os.environ.get("SPARK_GUI_ROOTS") or Path.home() / ".cache" / "spark-gui")
 HOME = Path("/home/anna")
 """What Blender knows as the user's folder: pictures show it."""
+STEP = 13
+"""Pixels between two looks; a button has 20."""
 COLUMNS = (-170, -47)
 """Pixels from the sidebar's right end, where its tabs are, to where buttons are looked for: the middle, and the small
 buttons that end a row."""
@@ -189,14 +191,13 @@ class Window:
 
     def find(self, wanted: str, columns: Sequence[int] = COLUMNS) -> tuple[int, int]:
         """Pixels of the screen where the sidebar's button is that runs or sets `wanted`; scrolls there."""
-        self.call("scrolled(-100000)")
-        for _ in range(8):
+        for scroll in ("", "scrolled(-100000)", *["scrolled(0.7 * region_of(view3d()[1], 'UI').height)"] * 7):
+            self.call(scroll)
             self.turns()
-            found = self.call(f"result = looked_for({wanted!r}, {tuple(columns)!r}, 9)")
+            found = self.call(f"result = looked_for({wanted!r}, {tuple(columns)!r}, {STEP})")
             if found is not None:
                 x, y, height = found
-                return x, height - 1 - y + 3  # the finding was at the button's upper edge
-            self.call("scrolled(0.7 * region_of(view3d()[1], 'UI').height)")
+                return x, height - 1 - y + 3  # the finding was in the button's upper half
         self.screenshot(self.folder / "no-button.png")
         raise LookupError(f"{wanted}: no button, see {self.folder / 'no-button.png'}")
 

@@ -3,7 +3,7 @@
     python benchmarks/panel.py [--blender PATH] [--objects 1000]
 
 Without a window there is no layout to draw into, so a stand-in takes the calls: timed is all of the panels' own work.
-In the real window `tests/blender/test_addon_window.py` measures the same. The scene holds `--objects` other objects,
+In the real window `tests/gui/test_panel.py` measures the same. The scene holds `--objects` other objects,
 because panels look for the head among them. Medians by the processor's clock, so that other programs hardly count.
 """
 

@@ -51,11 +51,18 @@ def wheel_of(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(io.BytesIO(archive.read(name)))
 
 
+def model_bytes(built: Path, wheel: str) -> int:
+    """What the networks in the wheel add to the zip."""
+    with zipfile.ZipFile(built) as outer, zipfile.ZipFile(io.BytesIO(outer.read(wheel))) as inner:
+        return sum(entry.compress_size for entry in inner.infolist() if entry.filename.endswith(".safetensors"))
+
+
 def test_the_zip_holds_the_addon_and_one_pure_wheel(built: Path) -> None:
     assert built.name == f"spark_blender-{spark_backend.__version__}.zip"
-    assert built.stat().st_size < 10_000_000
     names = set(zipfile.ZipFile(built).namelist())
     wheel = f"wheels/spark_backend-{spark_backend.__version__}-py3-none-any.whl"
+    assert built.stat().st_size < 10_000_000
+    assert built.stat().st_size - model_bytes(built, wheel) < 5_000_000
     texts = {"LICENSE", "LICENSES/GPL-3.0-or-later.txt", "LICENSES/Apache-2.0.txt"}
     assert {
         "__init__.py",

@@ -14,15 +14,19 @@ from .job_state import JobState
 LARGEST = 512
 """Pixels on the longer side of what is kept of a picture."""
 
+LARGEST_GRID = 4
+"""Rows into which a picture is cut at most."""
+
 _collection: bpy.utils.previews.ImagePreviewCollection | None = None
 _shown: tuple[str, int] = ("", 0)
-_tiles = 0
+_grid = (0, 0)
+"""Rows and columns of the parts that are shown."""
 
 
 def open_pictures() -> None:
     """Makes the collection."""
-    global _collection, _shown, _tiles
-    _collection, _shown, _tiles = bpy.utils.previews.new(), ("", 0), 0
+    global _collection, _shown, _grid
+    _collection, _shown, _grid = bpy.utils.previews.new(), ("", 0), (0, 0)
 
 
 def close_pictures() -> None:
@@ -41,9 +45,12 @@ def thumbnail(video: Path) -> int:
     return _collection[name].icon_id
 
 
-def tiles() -> list[int]:
-    """The icons of a job's latest picture, from left to right; none before the first."""
-    return [_collection[tile_name(index)].icon_id for index in range(_tiles)]
+def tiles() -> list[list[int]]:
+    """The icons of a job's latest picture: rows from the top, each from left to right; none before the first."""
+    rows, columns = _grid
+    return [
+        [_collection[tile_name(row * columns + column)].icon_id for column in range(columns)] for row in range(rows)
+    ]
 
 
 def tile_name(index: int) -> str:
@@ -53,7 +60,7 @@ def tile_name(index: int) -> str:
 
 def take_picture(state: JobState) -> None:
     """Reads a job's latest picture unless it has been read. One that is not there or half written is passed over."""
-    global _shown, _tiles
+    global _shown, _grid
     if (state.preview, state.previews) == _shown:
         return
     _shown = (state.preview, state.previews)
@@ -61,17 +68,17 @@ def take_picture(state: JobState) -> None:
     if pixels is None:
         return
     parts = split(shrink(pixels))
-    for index, part in enumerate(parts):
+    for index, part in enumerate(part for row in parts for part in row):
         preview = _collection.get(tile_name(index)) or _collection.new(tile_name(index))
         preview.image_size = (part.shape[1], part.shape[0])
         preview.image_pixels_float.foreach_set(np.ascontiguousarray(part).ravel())
-    _tiles = len(parts)
+    _grid = (len(parts), len(parts[0]))
 
 
 def forget_picture() -> None:
     """Shows no picture until a job has a new one."""
-    global _tiles
-    _tiles = 0
+    global _grid
+    _grid = (0, 0)
 
 
 def read_picture(path: Path) -> np.ndarray | None:
@@ -99,7 +106,9 @@ def shrink(pixels: np.ndarray) -> np.ndarray:
     return pixels[::step, ::step]
 
 
-def split(pixels: np.ndarray) -> list[np.ndarray]:
-    """A wide picture as square-like parts side by side: Blender draws icons in squares."""
-    count = max(1, round(pixels.shape[1] / pixels.shape[0]))
-    return np.array_split(pixels, count, axis=1)
+def split(pixels: np.ndarray) -> list[list[np.ndarray]]:
+    """The picture as rows, from the top, of square parts where few will do: Blender draws icons in squares."""
+    ratio = pixels.shape[1] / pixels.shape[0]
+    rows = next((rows for rows in range(1, LARGEST_GRID + 1) if abs(ratio * rows - round(ratio * rows)) < 0.02), 1)
+    bands = reversed(np.array_split(pixels, rows, axis=0))  # the lowest row of pixels is the first
+    return [np.array_split(band, max(1, round(ratio * rows)), axis=1) for band in bands]

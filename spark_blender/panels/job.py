@@ -59,10 +59,11 @@ def draw_running(layout: bpy.types.UILayout, context: bpy.types.Context, state: 
 
 def draw_picture(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The job's latest picture over the sidebar's width."""
-    icons = tiles()
-    row = layout.row(align=True)
-    for icon in icons:
-        row.template_icon(icon_value=icon, scale=max(2.0, sidebar_width(context) / ICON_UNIT / len(icons)))
+    column = layout.column(align=True)
+    for icons in tiles():
+        row = column.row(align=True)
+        for icon in icons:
+            row.template_icon(icon_value=icon, scale=max(2.0, sidebar_width(context) / ICON_UNIT / len(icons)))
 
 
 def draw_end(layout: bpy.types.UILayout, context: bpy.types.Context, state: JobState) -> None:

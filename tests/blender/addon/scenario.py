@@ -146,7 +146,7 @@ def tile_colours():
     """The mean colour of each part of the picture that is shown."""
     pictures = part("pictures")
     found = []
-    for index in range(len(pictures.tiles())):
+    for index in range(sum(len(row) for row in pictures.tiles())):
         pixels = list(pictures._collection[f"job {index}"].image_pixels_float)
         found.append([round(sum(pixels[channel::4]) / len(pixels[channel::4]), 2) for channel in range(3)])
     return found

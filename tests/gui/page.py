@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
 
 from PIL import Image
 from window import Window
@@ -77,5 +78,5 @@ class Page:
                 continue
             with Image.open(self.taken[name]) as picture:
                 picture.convert("RGB").save(place / f"{name}.jpg", quality=QUALITY, optimize=True)
-            text += f"\n## {heading}\n\n{words}\n\n![{heading}](images/walkthrough/{name}.jpg)\n"
+            text += f"\n## {heading}\n\n{fill(words, 120)}\n\n![{heading}](images/walkthrough/{name}.jpg)\n"
         (docs / "walkthrough.md").write_text(text, encoding="utf-8")

@@ -26,18 +26,20 @@ from .viewport import show_head, waiting
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
 SHOWN_IN = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 """The region of an editor that shows what the session knows."""
+SETTLING = 5
+"""Drawings after something has changed."""
 JOBS_FOLDER = "jobs"
 """Inside a project: one folder for each job."""
 
 _drawn = (-1, 0)
-_settling = False
+_settling = 0
 
 
 def tick() -> float:
     """Blender's timer. Returns the seconds until the next call."""
     pump()
     redraw()
-    return BUSY_INTERVAL if runtime.session().active else IDLE_INTERVAL
+    return BUSY_INTERVAL if runtime.session().active or _settling else IDLE_INTERVAL
 
 
 def pump() -> None:
@@ -196,15 +198,17 @@ def list_anew() -> None:
 def redraw() -> None:
     """Redraws the sidebars and the preferences when there is something new to show, and every second while a job runs.
 
-    Twice in a row, because Blender moves the panels below a grown one only with the drawing after.
+    Some times in a row, because Blender moves the panels below a grown one, and those inside of it, step by step with
+    the drawings after.
     """
     global _drawn, _settling
     session = runtime.session()
     current = (session.revision, int(time.time()) if session.is_busy(WORK) or session.is_busy(SET_UP) else 0)
-    changed = current != _drawn
-    if not changed and not _settling:
+    if current != _drawn:
+        _settling = SETTLING
+    elif not _settling:
         return
-    _drawn, _settling = current, changed
+    _drawn, _settling = current, _settling - 1
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             shown = SHOWN_IN.get(area.type)

@@ -29,17 +29,16 @@ class SPARK_PT_backend(SparkPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.prop(preferences_of(context), "backend", text="", placeholder="Environment")
         row.operator("spark.check_backend", icon="FILE_REFRESH", text="")
+        row.operator("spark.copy_report", icon="COPYDOWN", text="")
         if backend.status == "missing" or runtime.session().is_busy(SET_UP):
             draw_set_up(layout, context)
         if backend.status == "broken":
             alert(layout, context, backend.message, CHECK)
-            layout.operator("spark.copy_report", icon="COPYDOWN")
             return
         paragraph(layout, context, backend.message, ICONS[backend.status])
         check = runtime.session().state(CHECK)
         for warning in check.warnings if check and backend.status == "ready" else ():
             paragraph(layout, context, warning, "ERROR")
-        layout.operator("spark.copy_report", icon="COPYDOWN")
 
 
 CLASSES = (SPARK_PT_backend,)

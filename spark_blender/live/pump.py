@@ -5,6 +5,7 @@
 
 import logging
 import time
+from dataclasses import replace
 
 import bpy
 
@@ -105,7 +106,9 @@ def receive_take(record: LiveRecording) -> None:
         session.remark(f"{record.name} is saved; bake it from the list of takes")
         return
     try:
-        warnings = result.bake(project, record.name, jobs_pump.placement(settings))
+        # At the scene's own rate: that of a camera is what the computer could follow, nothing to cut a scene to.
+        placement = replace(jobs_pump.placement(settings), match_scene=False)
+        warnings = result.bake(project, record.name, placement)
     except SparkError as error:
         session.remark(f"{record.name} is saved, but not baked: {error}")
         return

@@ -177,7 +177,7 @@ def step_pause():
 def step_record():
     settings = bpy.context.scene.spark_live
     settings.take, settings.count_in = "rehearsal", 0
-    bpy.context.scene.spark_capture.match_scene = False
+    rate = bpy.context.scene.render.fps
     bpy.ops.spark.live_record()
     pump_until(lambda: live().view.recording == "recording")
     during = panels()["_record"]
@@ -193,6 +193,7 @@ def step_record():
         "listed": [item.name for item in scene.takes],
         "selected": scene.takes[scene.take_index].name,
         "baked": action is not None,
+        "rate": [rate, bpy.context.scene.render.fps],
         "playing": armature.animation_data.action is not None,
         "retrack": refused(bpy.ops.spark.live_retrack),
     }

@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from ..protocol.names import ARKIT_52, mirrored
 
-Weights = Float[np.ndarray, "N 52"]
+Weights = Float[np.ndarray, "_ 52"]
 
 MIRROR = np.array([ARKIT_52.index(mirrored(name)) for name in ARKIT_52])
 """Columns of the mirrored expression; `mirrored` swaps Left and Right, and so do jawLeft and mouthLeft."""

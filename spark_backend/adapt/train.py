@@ -125,21 +125,29 @@ class Course:
     generator: torch.Generator
     epoch: int = 0
 
-    def state(self) -> dict[str, object]:
-        """For `torch.save` with `weights_only` loading."""
-        return {
-            "readout": self.readout.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "epoch": self.epoch,
-        }
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name, for a file."""
+        result = {f"readout.{name}": value for name, value in self.readout.state_dict().items()}
+        for number, moments in self.optimiser.state_dict()["state"].items():
+            result |= {f"moment.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+        place = {"generator": self.generator.get_state(), "epoch": torch.tensor(self.epoch)}
+        return {name: value.detach().clone().contiguous() for name, value in (result | place).items()}
 
-    def restore(self, state: Mapping[str, object]) -> None:
-        """The very state of a checkpoint."""
-        self.readout.load_state_dict(state["readout"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.epoch = state["epoch"]
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """The very state that `tensors` gave."""
+        self.readout.load_state_dict(part(tensors, "readout."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in part(tensors, "moment.").items():
+            number, kind = name.split(".", 1)
+            moments.setdefault(int(number), {})[kind] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        self.generator.set_state(tensors["generator"])
+        self.epoch = int(tensors["epoch"])
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose name begins so, by the rest of their name."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def course(readout: Readout, stage: Stage, seed: int) -> Course:

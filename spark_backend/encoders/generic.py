@@ -1,6 +1,7 @@
 """The generic encoder: heads trained on made-up people (`spark smirk pretrain`), for anybody whose head is known."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 
 from safetensors.torch import load, save
@@ -18,10 +19,15 @@ def generic_weights() -> bytes:
 
 
 def readout_from_bytes(content: bytes) -> Readout:
-    """Heads from a safetensors file; halves become float32. `SparkError` when they are those of another layout."""
+    """Heads from a safetensors file."""
+    return readout_from_tensors(load(content))
+
+
+def readout_from_tensors(tensors: Mapping[str, Tensor]) -> Readout:
+    """Heads from their state; halves become float32. `SparkError` when it is that of another layout."""
     readout = Readout()
     try:
-        readout.load_state_dict({name: value.float() for name, value in load(content).items()})
+        readout.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
         raise SparkError("the tracker's weights have another layout; run `spark adapt` again") from error
     return readout.eval()

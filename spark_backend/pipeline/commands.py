@@ -8,6 +8,7 @@ from typing import Any
 
 from ..protocol.job import Report
 from .options import (
+    AdaptOptions,
     CaptureOptions,
     CompareOptions,
     DemoOptions,
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Command] = {
     "ingest": Command(IngestOptions, "ingest:ingest"),
     "fit": Command(FitOptions, "fit:fit"),
     "train": Command(TrainOptions, "train:train"),
+    "adapt": Command(AdaptOptions, "adapt:adapt"),
     "track": Command(TrackOptions, "track:track"),
     "live": Command(LiveOptions, "live:live"),
     "export": Command(ExportOptions, "files:export"),

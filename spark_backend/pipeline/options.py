@@ -13,7 +13,8 @@ from tyro.conf import Positional, arg
 from ..protocol.errors import SparkError
 
 Preset = Literal["draft", "standard", "high"]
-Tracker = Literal["generic", "landmarks", "optimise"]
+Tracker = Literal["generic", "adapted", "landmarks", "optimise"]
+LeftOut = Literal["renders", "transfer", "augmentation"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 LiveTrackerName = Literal["landmarks", "generic"]
 HeadName = Literal["anny"]
@@ -80,22 +81,37 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
+class AdaptOptions:
+    """Teach the real-time tracker this person, from the avatar and all ingested clips; the last clip judges."""
+
+    project: ProjectFolder
+    """Project folder with a fitted avatar."""
+    preset: Preset = "standard"
+    """How much work to put in."""
+    seed: int = 0
+    """Which pictures of the avatar are drawn, and in which order things are learned."""
+    without: Annotated[tuple[LeftOut, ...], arg(metavar="WHAT [WHAT ...]")] = ()
+    """What to leave out, to see what it is good for: the renders of the avatar, what the generic tracker knows, or the
+    disturbed twins of the real frames."""
+
+
+@dataclass(frozen=True)
 class TrackOptions:
     """Turn a clip into a take: expression, jaw, lids, gaze, neck and head pose of every frame."""
 
     project: ProjectFolder
     """Project folder with a fitted avatar."""
     clip: ClipName
-    """Name of an ingested clip; for `generic` also the path of any video."""
+    """Name of an ingested clip; for `generic` and `adapted` also the path of any video."""
     tracker: Tracker = "landmarks"
-    """`generic` goes frame by frame in real time. `landmarks` solves all frames of the clip together from the
-    landmarks, with the head held; `optimise` then aligns them by what the skin looks like: steadier brows and head,
-    three times the time."""
+    """`generic` goes frame by frame in real time; `adapted` too, with what `spark adapt` has learned of the person.
+    `landmarks` solves all frames of the clip together from the landmarks, with the head held; `optimise` then aligns
+    them by what the skin looks like: steadier brows and head, three times the time."""
     output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
     """Name of the take; the clip's name when left out."""
     fill_gaps: bool = False
     """Where no face is seen, move from where it was lost to where it is found again, instead of holding still. For
-    `generic`; the others always fill. The frames stay marked as not valid."""
+    `generic` and `adapted`; the others always fill. The frames stay marked as not valid."""
 
 
 @dataclass(frozen=True)

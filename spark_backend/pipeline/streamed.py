@@ -1,10 +1,14 @@
 """Tracking by an encoder: frame by frame, from the video itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from ..encoders.engines import Engine
+from ..encoders.files import load_tracker
 from ..encoders.generic import generic_digest, generic_encoder
+from ..encoders.readout import FaceEncoder
 from ..geometry.landmarks import LandmarkHead
 from ..models import cache_folder, resolve_model
 from ..protocol.avatar import Avatar
@@ -13,7 +17,7 @@ from ..protocol.job import Progress, Report, Warning
 from ..protocol.project import Frames, Project, load_clip, load_clip_info
 from ..solve.options import SolveOptions
 from ..track.clip import watch_clip
-from ..track.network import open_tracker, somebody
+from ..track.network import Person, open_tracker, somebody
 from ..track.take import Sightings, take_of
 from ..video.ingest import digest_of
 from .options import TrackOptions
@@ -27,12 +31,7 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     if info is None and not video.is_file():
         raise SparkError(f"{options.clip}: neither a clip of {project.folder} nor a video; give the path of one")
     bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
-    engine = open_tracker(
-        generic_encoder(bundle),
-        cache_folder() / "encoders" / f"generic-{generic_digest()}.onnx",
-        somebody(LandmarkHead(avatar).rest),
-        lambda sentence: report(Warning(sentence)),
-    )
+    engine = open_by_name(project, avatar, options.tracker, bundle, lambda sentence: report(Warning(sentence)))
     stage = f"Tracking {video.stem}"
     sightings = watch_clip(
         video, bundle, engine, frames, lambda text: report(Warning(text)), lambda part: report(Progress(stage, part))
@@ -43,6 +42,20 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     K = intrinsics(usual_focal(project, avatar, options.clip, sightings.size), sightings.size)
     take = take_of(avatar, sightings, K, source, fill_gaps=options.fill_gaps)
     return Tracked(take, frames or frames_of(sightings), video.stem if info is None else options.clip)
+
+
+def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, warn: Callable[[str], None]) -> Engine:
+    """The engine of `generic`, or of `adapted` for the person of the project."""
+    if name == "generic":
+        path = cache_folder() / "encoders" / f"generic-{generic_digest()}.onnx"
+        return open_tracker(generic_encoder(bundle), path, somebody(LandmarkHead(avatar).rest), warn)
+    tracker = load_tracker(project.tracker_folder)
+    if (project.tracker_folder / "tracker.json").stat().st_mtime < (
+        project.avatar_folder / "avatar.npz"
+    ).stat().st_mtime:
+        warn("The head has been fitted anew since `spark adapt`; run it again for the best result")
+    encoder = FaceEncoder(bundle, tracker.readout).eval()
+    return open_tracker(encoder, project.tracker_folder / "tracker.onnx", Person(tracker.rest, tracker.offset), warn)
 
 
 def usual_focal(project: Project, avatar: Avatar, clip: str, size: tuple[int, int]) -> float:

@@ -25,6 +25,10 @@ class Project:
     def avatar_folder(self) -> Path:
         return self.folder / "avatar"
 
+    @property
+    def tracker_folder(self) -> Path:
+        return self.folder / "tracker"
+
     def clip_folder(self, clip: str) -> Path:
         return self.folder / "clips" / clip
 

@@ -1,0 +1,160 @@
+"""What the encoder learns a person from: renders of their own avatar and frames of their clips, kept meanwhile."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ..adapt.disturb import Odds
+from ..adapt.expressions import random_weights
+from ..adapt.lessons import lessons_of
+from ..adapt.pictures import Subject, subject_of
+from ..adapt.rows import draw_rows, joined
+from ..adapt.sights import Looker, Sights, joined_sights, see_clip, spread_rows
+from ..adapt.train import Lessons
+from ..encoders.cues import CueNetwork
+from ..encoders.engines import open_engine
+from ..encoders.mediapipe import load_score_network
+from ..encoders.readout import Glance, Readout
+from ..heads.anny import load_anny
+from ..protocol.avatar import Avatar
+from ..protocol.job import Progress, Report
+from ..protocol.project import Project, load_clip
+from ..protocol.storage import write_atomic
+from ..render.choice import rasterizer_by_name
+from ..render.reflectance import Maps
+from ..render.surface import linear_map
+from .look import PLAIN_COLOURS, SHINE, read_picture
+from .people import moments
+
+JUDGED_PART = 0.2
+"""Of the renders, and of the frames when there is one clip only."""
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a preset means."""
+
+    renders: int
+    frames: int
+    """Of each clip, at most."""
+    epochs: int
+
+
+EFFORT = {"draft": Effort(320, 150, 20), "standard": Effort(960, 400, 40), "high": Effort(2400, 1200, 60)}
+VIEWS = 2
+"""Of each render, differently disturbed."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Where lessons are made."""
+
+    project: Project
+    avatar: Avatar
+    bundle: bytes
+    readout: Readout
+    """Whose projections shorten the cues."""
+    seed: int
+    work: Path
+    """Folder for what is kept, so that a run that was stopped goes on."""
+
+
+def own_lessons(studio: Studio, renders: int, report: Report) -> tuple[Lessons, Lessons]:
+    """Renders of the avatar under random expressions, poses and lights: to learn from, and to judge by."""
+    path = studio.work / "renders.safetensors"
+    if path.exists():
+        lessons = lessons_from(load(path.read_bytes()))
+    else:
+        lessons = draw_lessons(studio, renders, report)
+        keep(path, tensors_of(lessons))
+    judged = torch.arange(len(lessons)) >= (1 - JUDGED_PART) * len(lessons)
+    return lessons.select((~judged).nonzero()[:, 0]), lessons.select(judged.nonzero()[:, 0])
+
+
+def draw_lessons(studio: Studio, renders: int, report: Report) -> Lessons:
+    """Draws and looks at them, without gradients."""
+    random = np.random.default_rng((studio.seed, 1))
+    network, subject = CueNetwork(studio.bundle).eval(), own_subject(studio.avatar)
+    engine, rasterizer = open_engine(studio.work / "none", network, "torch", 1), rasterizer_by_name()
+    weights = random_weights(random, moments(load_anny(), (), (), studio.seed), renders)
+    parts = []
+    for rows in draw_rows(random, subject, weights, VIEWS, engine, rasterizer, Odds(), BATCH):
+        parts.append(rows)
+        report(Progress("Drawing the person", len(parts) * BATCH / (renders * VIEWS)))
+    return lessons_of(iter([joined(parts)]), studio.readout, load_score_network(studio.bundle))
+
+
+def own_subject(avatar: Avatar) -> Subject:
+    """The avatar with its own maps, or in plain colours where it has none."""
+    albedo = avatar.maps.get("albedo")
+    colour = torch.tensor(PLAIN_COLOURS["skin"]).expand(8, 8, 3) if albedo is None else linear_map(read_picture(albedo))
+    texels = torch.zeros(*colour.shape[:2], 8)
+    texels[..., :3], texels[..., 7] = colour[..., :3], 1.0
+    texels[..., 3], texels[..., 4] = SHINE["skin"]
+    return subject_of(avatar, Maps(texels))
+
+
+def person_sights(studio: Studio, frames: int, report: Report) -> tuple[Sights, Sights]:
+    """Real frames: of all clips but the last to learn from, and of the last to judge by; of one clip, its end."""
+    clips, parts = studio.project.clips, []
+    looker = Looker(CueNetwork(studio.bundle).eval(), load_score_network(studio.bundle), studio.readout)
+    for number, clip in enumerate(clips):
+
+        def tick(done: float, number: int = number, clip: str = clip) -> None:
+            report(Progress(f"Looking at {clip}", (number + done) / len(clips)))
+
+        parts.append(clip_sights(studio, clip, number, frames, looker, tick))
+    if len(parts) > 1:
+        return joined_sights(parts[:-1]), parts[-1]
+    count = round((1 - JUDGED_PART) * len(parts[0]))
+    rows = torch.arange(len(parts[0]))
+    return parts[0].select(rows[:count]), parts[0].select(rows[count:])
+
+
+def clip_sights(
+    studio: Studio, clip: str, number: int, frames: int, looker: Looker, tick: Callable[[float], None]
+) -> Sights:
+    """Frames of one clip, from the work folder when they are there."""
+    path = studio.work / f"{clip}.safetensors"
+    if path.exists():
+        tensors = load(path.read_bytes())
+        return Sights(*(glance_from(tensors, name) for name in ("clean", "disturbed")))
+    info, seen = load_clip(studio.project.clip_folder(clip))
+    random = np.random.default_rng((studio.seed, 2, number))
+    sights = see_clip(Path(info.source), seen, spread_rows(seen, frames), looker, random, tick)
+    keep(path, glance_tensors(sights.clean, "clean") | glance_tensors(sights.disturbed, "disturbed"))
+    return sights
+
+
+def glance_tensors(glance: Glance, prefix: str) -> dict[str, Tensor]:
+    """By name, for a file."""
+    return {f"{prefix}.{name}": value.contiguous() for name, value in glance._asdict().items()}
+
+
+def glance_from(tensors: Mapping[str, Tensor], prefix: str) -> Glance:
+    """What `glance_tensors` gave."""
+    return Glance(**{name: tensors[f"{prefix}.{name}"] for name in Glance._fields})
+
+
+def tensors_of(lessons: Lessons) -> dict[str, Tensor]:
+    """By name, for a file."""
+    plain = {f.name: getattr(lessons, f.name).contiguous() for f in fields(lessons) if f.name != "glance"}
+    return plain | glance_tensors(lessons.glance, "glance")
+
+
+def lessons_from(tensors: Mapping[str, Tensor]) -> Lessons:
+    """What `tensors_of` gave."""
+    plain = {f.name: tensors[f.name] for f in fields(Lessons) if f.name != "glance"}
+    return Lessons(glance_from(tensors, "glance"), **plain)
+
+
+def keep(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Writes tensors."""
+    content = save(dict(tensors))
+    write_atomic(path, lambda file: file.write(content))

@@ -20,8 +20,8 @@ HOME = Path("/home/anna")
 """What Blender knows as the user's folder: pictures show it."""
 STEP = 13
 """Pixels between two looks; a button has 20."""
-COLUMNS = (-170, -47)
-"""Pixels from the sidebar's right end, where its tabs are, to where buttons are looked for: the middle, and the small
+COLUMNS = (-170, -47, -67)
+"""Pixels from the sidebar's right end, where its tabs are, to where buttons are looked for: the middle, and the two small
 buttons that end a row."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from spark_backend.protocol.job import Done, Event, Failed, Metric, Preview, Progress, Warning
 
-RESUMABLE = ("train",)
+RESUMABLE = ("train", "adapt")
 """Jobs of the backend that, run again, keep what they have done."""
 
 

@@ -34,6 +34,7 @@ TRACKERS = (
         "Aligns the frames by what the skin looks like as well: steadier brows and head, three times the time",
     ),
     ("generic", "Real Time", "Frame by frame, by a network that was trained on made-up people: the quickest"),
+    ("adapted", "Real Time, Adapted", "Frame by frame, by the same network after it has learned this person"),
 )
 
 

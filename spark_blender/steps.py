@@ -11,6 +11,7 @@ TODO, NEXT, RUNNING, DONE, STALE = "todo", "next", "running", "done", "stale"
 JOB_STEPS = {
     "ingest": "clips",
     "train": "avatar",
+    "adapt": "capture",
     "track": "capture",
     "capture": "capture",
     "light": "capture",

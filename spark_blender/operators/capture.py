@@ -77,8 +77,22 @@ class SPARK_OT_train(SentenceOnError, bpy.types.Operator):
         start_work(context, "train", {"clips": clips, "preset": settings.preset})
 
 
+class SPARK_OT_adapt(SentenceOnError, bpy.types.Operator):
+    """Teach the real-time tracker this person, from the head and all clips that have been read"""
+
+    bl_idname = "spark.adapt"
+    bl_label = "Adapt Tracker"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return can_work(cls, context) and has_avatar(cls, context)
+
+    def work(self, context: bpy.types.Context) -> None:
+        start_work(context, "adapt", {"preset": settings_of(context.scene).preset})
+
+
 class SPARK_OT_resume(SentenceOnError, bpy.types.Operator):
-    """Go on with the training that was stopped; what it has done is kept"""
+    """Go on with the work that was stopped; what it has done is kept"""
 
     bl_idname = "spark.resume"
     bl_label = "Resume"
@@ -180,6 +194,7 @@ CLASSES = (
     SPARK_OT_check_backend,
     SPARK_OT_read_clip,
     SPARK_OT_train,
+    SPARK_OT_adapt,
     SPARK_OT_resume,
     SPARK_OT_capture,
     SPARK_OT_cancel,

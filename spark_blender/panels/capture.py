@@ -39,6 +39,8 @@ class SPARK_PT_capture(StepPanel, bpy.types.Panel):
                 row = column.row()
                 row.label(text=settings.clips[settings.clip_index].name, icon="FILE_MOVIE")
             column.prop(settings, "tracker")
+            if settings.tracker == "adapted":
+                layout.operator("spark.adapt", icon="USER")
             row = layout.row()
             row.scale_y = 1.6
             row.operator("spark.capture", icon="REC")

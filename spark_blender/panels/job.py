@@ -12,6 +12,7 @@ from ..session import WORK
 TITLES = {
     "ingest": "Reading",
     "train": "Training",
+    "adapt": "Adapting",
     "track": "Capture",
     "capture": "Capture",
     "light": "Light",

@@ -128,6 +128,14 @@ def test_another_clip_is_tracked_on_the_head_that_is_there(seen) -> None:
     assert track["mine"] == 1
 
 
+def test_the_tracker_learns_the_person(seen) -> None:
+    adapted = step(seen, "adapt")
+    command, options = adapted["job"]
+    assert (command, options["preset"], adapted["status"]) == ("adapt", "draft", "done")
+    assert "[Adapt Tracker]" not in adapted["before"]
+    assert any(line.startswith("Adapting done after ") for line in adapted["after"])
+
+
 def test_the_person_to_follow_is_chosen(seen) -> None:
     choice = step(seen, "choose_the_person")
     assert "2 people; person 0 is followed" in choice["before"]

@@ -194,6 +194,18 @@ def step_another_clip():
     return {"stale": stale, "job": job, "take": take, "mine": mine}
 
 
+def step_adapt():
+    """The tracker that learns the person, from the panel that tracks with it."""
+    before = drawn("SPARK_PT_capture")
+    settings().tracker = "adapted"
+    bpy.ops.spark.adapt()
+    job = [session().state("work").command, dict(session().state("work").options)]
+    pump_until(lambda: not session().is_busy("work"))
+    after = drawn("SPARK_PT_capture")
+    settings().tracker = "landmarks"
+    return {"before": before, "job": job, "status": session().state("work").status, "after": after}
+
+
 def step_choose_the_person():
     settings().clip_index = 0
     before = drawn("SPARK_PT_clips")

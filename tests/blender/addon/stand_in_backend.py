@@ -64,6 +64,11 @@ def track(options, report):
     return {"take": make_take(open_project(Path(options["project"])), options["clip"], options["tracker"])}
 
 
+def adapt(options, report):
+    report(Progress(f"Learning, {options['preset']}", 0.5))
+    return {"tracker": open_project(Path(options["project"])).folder / "tracker"}
+
+
 def make_take(project, clip, tracker):
     take = load_take(HERE / "take.npz")
     path = project.take_path(clip)
@@ -157,7 +162,7 @@ def light(options, report):
     return {"take": options["take"], "lamps": [key, fill], "ambient": [0.1, 0.1, 0.2]}
 
 
-COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, capture, export, models, light)}
+COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, adapt, capture, export, models, light)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "live":

@@ -21,8 +21,8 @@ HOME = Path("/home/anna")
 STEP = 13
 """Pixels between two looks; a button has 20."""
 COLUMNS = (-170, -47, -67)
-"""Pixels from the sidebar's right end, where its tabs are, to where buttons are looked for: the middle, and the two small
-buttons that end a row."""
+"""Pixels from the sidebar's right end, where its tabs are, to where buttons are looked for: the middle, and the two
+small buttons that end a row."""
 
 
 def missing() -> str:

@@ -10,6 +10,7 @@ from spark_backend.adapt.learn import Learning, Material, begin, learn
 from spark_backend.adapt.personal import Curriculum, Person, believe
 from spark_backend.adapt.sights import Sights
 from spark_backend.adapt.train import Lessons, Stage, fit_projection
+from spark_backend.encoders.engines import open_engine
 from spark_backend.encoders.files import Tracker, load_tracker, save_tracker
 from spark_backend.encoders.readout import Glance, Projection, Readout
 from spark_backend.geometry.landmarks import LandmarkHead
@@ -159,3 +160,22 @@ def test_projection_keeps_what_varies():
     found = projection(values)
     torch.testing.assert_close(found.std(0), torch.ones(4), atol=0.02, rtol=0)
     assert found.mean(0).abs().max() < 0.05
+
+
+@pytest.mark.slow
+def test_pretraining_from_made_up_people_goes_on_where_it_stood(tmp_path, monkeypatch):
+    """Two people, few pictures: the files are there, and a second run draws nobody anew."""
+    from spark_backend.pipeline import pretrain
+    from spark_backend.pipeline.options import SmirkOptions
+
+    monkeypatch.setattr(pretrain, "RENDERS", 8)
+    monkeypatch.setattr(pretrain, "STAGE", Stage("pretrain", 1, 1e-3, batch=8))
+    monkeypatch.setattr(pretrain, "installed_engines", lambda: ["torch"])
+    monkeypatch.setattr(pretrain, "open_engine", lambda path, net, name, threads: open_engine(path, net, "torch", 1))
+    options = SmirkOptions("pretrain", tmp_path, people=2)
+    first = pretrain.smirk(options, lambda event: None)
+    assert (tmp_path / "generic.safetensors").stat().st_size < 8_000_000
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "people").iterdir()}
+    assert len(drawn) == 2
+    assert pretrain.smirk(options, lambda event: None)["error"] == pytest.approx(first["error"], abs=1e-3)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "people").iterdir()} == drawn

@@ -96,6 +96,24 @@ class AdaptOptions:
 
 
 @dataclass(frozen=True)
+class SmirkOptions:
+    """Train the generic real-time tracker anew on made-up people; for those who develop SPARK."""
+
+    action: Positional[Literal["pretrain"]]
+    """`pretrain` draws the people and trains the heads that `spark track --tracker generic` uses."""
+    output: Annotated[Path, arg(aliases=("-o",), metavar="DIR")]
+    """Folder for the pictures' cues, checkpoints and the result, generic.safetensors."""
+    people: int = 244
+    """How many to make up; one in twelve judges."""
+    recordings: Annotated[tuple[Path, ...], arg(metavar="CSV [CSV ...]")] = ()
+    """Live Link Face recordings whose expressions are shown beside made-up ones."""
+    leave_out: Annotated[tuple[str, ...], arg(metavar="FIRST:END [FIRST:END ...]")] = ()
+    """Rows of the recordings that are kept for judging."""
+    seed: int = 0
+    """Which people, pictures and order."""
+
+
+@dataclass(frozen=True)
 class TrackOptions:
     """Turn a clip into a take: expression, jaw, lids, gaze, neck and head pose of every frame."""
 

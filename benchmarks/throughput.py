@@ -2,9 +2,9 @@
 
     python benchmarks/throughput.py PROJECT VIDEO... [--rounds 3]
 
-The two take turns on the same video in the same run, both with the decoder in a thread ahead; the best round of each is
-what counts. `generic` is what `spark track --tracker generic` does from the opened engine to the finished take. MediaPipe
-runs in video mode with its expression scores, and what it finds is thrown away.
+The two take turns on the same video in the same run, both with the decoder in a thread ahead; the best round of each
+is what counts. `generic` is what `spark track --tracker generic` does from the opened engine to the finished take.
+MediaPipe runs in video mode with its expression scores, and what it finds is thrown away.
 """
 
 import argparse

@@ -179,3 +179,24 @@ def test_pretraining_from_made_up_people_goes_on_where_it_stood(tmp_path, monkey
     assert len(drawn) == 2
     assert pretrain.smirk(options, lambda event: None)["error"] == pytest.approx(first["error"], abs=1e-3)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "people").iterdir()} == drawn
+
+
+@pytest.mark.slow
+def test_a_trackers_file_gives_what_torch_gives(tmp_path):
+    """The ONNX file in every installed engine, to 1e-4 of each output's range."""
+    from spark_backend.encoders.engines import installed_engines
+    from spark_backend.encoders.generic import generic_encoder
+    from spark_backend.models import resolve_model
+    from spark_backend.track.network import write_onnx
+
+    encoder = generic_encoder(resolve_model("face_landmarker", lambda sentence: None).read_bytes())
+    write_onnx(encoder, tmp_path / "tracker.onnx")
+    head = LandmarkHead(toy_avatar())
+    constants = {"rest": head.rest.numpy(), "offset": np.zeros((478, 3), np.float32)}
+    crops = np.random.default_rng(0).random((1, 256, 256, 3), np.float32)
+    expected = open_engine(tmp_path / "tracker.onnx", encoder, "torch", 1, constants)(crops)
+    for name in installed_engines():
+        found = open_engine(tmp_path / "tracker.onnx", encoder, name, 1, constants)(crops)
+        for key, value in expected.items():
+            reach = max(1.0, float(np.abs(value).max()))
+            assert np.abs(found[key] - value).max() < 1e-4 * reach, (name, key)

@@ -104,6 +104,12 @@ def look_channels(rig: Rig) -> list[tuple[str, int, float]]:
     return channels
 
 
+def gaze_limit(rig: Rig) -> Float[np.ndarray, "2 4"]:
+    """The eyes' range, lowest and highest gaze: where the look weights reach 1."""
+    low = (-rig.gaze_in, -rig.gaze_up, -rig.gaze_out, -rig.gaze_up)
+    return np.array([low, (rig.gaze_out, rig.gaze_down, rig.gaze_in, rig.gaze_down)])
+
+
 def turn_about(axis: int, angle: Float[Tensor, "T"]) -> tuple[Float[Tensor, "T 3 3"], Float[Tensor, "T 3 3"]]:
     """Rotations about coordinate axis 0 or 2, and their derivative by the angle."""
     i, j = ((1, 2), None, (0, 1))[axis]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .banded import NormalEquations, solve_step
 from .data_term import DataTerm, data_cost, data_term, landmark_precision
-from .landmark_model import LandmarkModel
+from .landmark_model import LandmarkModel, gaze_limit
 from .options import SolveOptions
 from .photometric_term import Appearance, photometric_cost, photometric_term
 from .prior_term import prior_term, shared_prior
@@ -36,11 +36,8 @@ class Problem:
 
     @property
     def gaze_limit(self) -> Float[Tensor, "2 4"]:
-        """The eyes' range: where the look weights reach 1."""
-        rig = self.model.rig
-        low = (-rig.gaze_in, -rig.gaze_up, -rig.gaze_out, -rig.gaze_up)
-        high = (rig.gaze_out, rig.gaze_down, rig.gaze_in, rig.gaze_down)
-        return torch.tensor([low, high], dtype=torch.float64)
+        """See `landmark_model.gaze_limit`."""
+        return torch.as_tensor(gaze_limit(self.model.rig)).double()
 
 
 def solve(problem: Problem, state: State, tick: Callable[[float], None] = lambda part: None) -> State:

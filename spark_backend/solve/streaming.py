@@ -12,9 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve
 
-from ..protocol.avatar import Rig
 from .frame_model import FrameModel, FrameState
-from .landmark_model import FREE, FREE_INDEX, GAZE, LandmarkModel
+from .landmark_model import FREE, FREE_INDEX, GAZE, LandmarkModel, gaze_limit
 from .options import SolveOptions
 from .prior_term import expected_weights, prior_term
 from .start import STEADY, rigid_pose
@@ -146,9 +145,3 @@ def difference(state: FrameState, start: FrameState) -> Float[np.ndarray, "D"]:
     turn = cv2.Rodrigues(state.rotation @ start.rotation.T)[0][:, 0]
     parts = (state.place - start.place, state.weights - start.weights, state.gaze - start.gaze)
     return np.concatenate([turn, *parts])
-
-
-def gaze_limit(rig: Rig) -> Float[np.ndarray, "2 4"]:
-    """The eyes' range: where the look weights reach 1."""
-    low = (-rig.gaze_in, -rig.gaze_up, -rig.gaze_out, -rig.gaze_up)
-    return np.array([low, (rig.gaze_out, rig.gaze_down, rig.gaze_in, rig.gaze_down)])

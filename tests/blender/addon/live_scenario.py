@@ -10,7 +10,6 @@ import shutil
 import statistics
 import sys
 import time
-import traceback
 from pathlib import Path
 
 REQUEST = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
@@ -21,7 +20,7 @@ sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves o
 
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
-from installed import MODULE, drawn, part, refused  # noqa: E402
+from installed import MODULE, drawn, part, refused, run_steps  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
@@ -255,19 +254,4 @@ def step_disabled_while_running():
     return {"seconds": time.monotonic() - begun, "left": hasattr(bpy.types.Scene, "spark_live")}
 
 
-def main():
-    results = {"version": list(bpy.app.version)}
-    for name, step in list(globals().items()):
-        if name.startswith("step_"):
-            start = time.perf_counter()
-            try:
-                results[name.removeprefix("step_")] = step()
-            except Exception:  # noqa: BLE001 - the test that asks for this step shows it
-                results[name.removeprefix("step_")] = traceback.format_exc()
-            sys.stdout.write(f"{name} {time.perf_counter() - start:.2f} s\n")
-    Path(REQUEST["result"]).write_text(json.dumps(results, default=str), encoding="utf-8")
-    sys.stdout.flush()
-    os._exit(0)  # Blender 4.2 may crash and 4.5 hang while the interpreter shuts down
-
-
-main()
+run_steps(globals(), REQUEST)

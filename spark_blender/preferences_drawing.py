@@ -8,7 +8,7 @@ import bpy
 from . import runtime
 from .backend import describe_row
 from .drawing import alert, draw_set_up, paragraph
-from .session import MODELS
+from .session import MODELS, SET_UP
 
 
 def draw_preferences(preferences: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
@@ -17,7 +17,8 @@ def draw_preferences(preferences: bpy.types.AddonPreferences, context: bpy.types
     layout.use_property_split = True
     for name in ("backend", "python", "device", "wheels"):
         layout.prop(preferences, name)
-    paragraph(layout, context, session.backend.message, "INFO")
+    if not session.is_busy(SET_UP):
+        paragraph(layout, context, session.backend.message, "INFO")
     draw_set_up(layout, context)
     row = layout.row(align=True)
     row.operator("spark.check_backend")

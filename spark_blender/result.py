@@ -21,9 +21,10 @@ from .properties import absolute
 from .scene.asset import mark_as_asset
 from .scene.exports import export_head
 from .scene.heads import heads_of
-from .scene.layers import copy_strips, push_down
+from .scene.layers import push_down
 from .scene.lighting import Lamp, add_clip_lights
 from .scene.programs import PROGRAMS
+from .scene.renewal import renew_head
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
 
 PROJECT_KEY = "spark_project"
@@ -53,20 +54,27 @@ def require_object_mode() -> None:
         raise SparkError("Blender is in another mode; go to Object Mode and try again")
 
 
-def import_head(project: Project, beside: bool = False) -> HeadObjects:
-    """The project's avatar in the scene; takes the place of the one imported before, unless it shall stand `beside` it.
-
-    What takes another's place stands where that stood, in its collections, and plays what it played.
-    """
+def import_head(project: Project) -> HeadObjects:
+    """The project's avatar as a new head in the scene."""
     require_object_mode()
-    avatar = load_avatar(project.avatar_folder)
-    old = None if beside else find_head(project.folder)
-    head = import_avatar(avatar, project.folder.stem)
+    head = import_avatar(load_avatar(project.avatar_folder), project.folder.stem)
     head.armature[PROJECT_KEY] = str(project.folder)
-    head.armature[STAMP_KEY] = (project.avatar_folder / "avatar.json").stat().st_mtime
-    if old is not None:
-        replace_head(old, head)
+    stamp(head, project)
+    bpy.context.view_layer.objects.active = head.armature
     return head
+
+
+def update_head(project: Project, head: HeadObjects) -> tuple[str, ...]:
+    """Gives a head in the scene what the project's avatar is now, see `renew_head`. Returns warnings."""
+    require_object_mode()
+    warnings = renew_head(head, load_avatar(project.avatar_folder))
+    stamp(head, project)
+    return warnings
+
+
+def stamp(head: HeadObjects, project: Project) -> None:
+    """Notes of which files a head was made."""
+    head.armature[STAMP_KEY] = (project.avatar_folder / "avatar.json").stat().st_mtime
 
 
 def mark_head(project: Project) -> None:
@@ -176,65 +184,6 @@ def find_head(folder: Path) -> HeadObjects | None:
     found = list(heads(folder))
     active = bpy.context.view_layer.objects.active
     return next((head for head in found if active in (head.armature, head.mesh)), found[0] if found else None)
-
-
-def replace_head(old: HeadObjects, new: HeadObjects) -> None:
-    """Puts `new` where `old` stands, lets it play what that plays, and takes that out of the file."""
-    pairs = ((old.armature, new.armature), (old.mesh, new.mesh))
-    for before, after in pairs:
-        collections = list(before.users_collection)
-        for collection in list(after.users_collection):
-            collection.objects.unlink(after)
-        for collection in collections:
-            collection.objects.link(after)
-    new.armature.parent, new.armature.matrix_parent_inverse = old.armature.parent, old.armature.matrix_parent_inverse
-    new.armature.matrix_basis = old.armature.matrix_basis
-    play_the_same(old.armature, new.armature)
-    play_the_same(old.mesh.data.shape_keys, new.mesh.data.shape_keys)
-    parts = [(before.name, after) for before, after in pairs]
-    parts += [(before.data.name, after.data) for before, after in pairs]
-    parts.append((old.mesh.data.shape_keys.name, new.mesh.data.shape_keys))
-    keep_sliders(old.mesh, new.mesh)
-    remove_head(old)
-    for name, part in parts:  # an action's slots find their owners again by these
-        part.name = name
-
-
-def keep_sliders(old: bpy.types.Object, new: bpy.types.Object) -> None:
-    """Gives shape keys the room that those of the same name have: a curve above its slider would be clamped."""
-    for key in new.data.shape_keys.key_blocks:
-        before = old.data.shape_keys.key_blocks.get(key.name)
-        if before is not None:
-            key.slider_min, key.slider_max = before.slider_min, before.slider_max
-
-
-def play_the_same(old: bpy.types.ID, new: bpy.types.ID) -> None:
-    """Gives `new` the action that `old` plays, with its slot, and the strips below it."""
-    before = old.animation_data
-    if before is None:
-        return
-    animation = new.animation_data_create()
-    copy_strips(before, animation)
-    if before.action is not None:
-        animation.action = before.action
-        if hasattr(animation, "action_slot"):
-            animation.action_slot = before.action_slot
-    animation.action_blend_type = before.action_blend_type
-    animation.action_extrapolation = before.action_extrapolation
-
-
-def remove_head(head: HeadObjects) -> None:
-    """Takes a head out of the file with everything that only it has used."""
-    materials = [slot.material for slot in head.mesh.material_slots]
-    mesh, armature = head.mesh.data, head.armature.data
-    bpy.data.objects.remove(head.mesh)
-    bpy.data.objects.remove(head.armature)
-    for collection, data in ((bpy.data.meshes, mesh), (bpy.data.armatures, armature)):
-        if data.users == 0:
-            collection.remove(data)
-    for material in dict.fromkeys(materials):
-        if material is not None and material.users == 0:
-            bpy.data.materials.remove(material)
 
 
 def remove_plate(scene: bpy.types.Scene, take: str) -> None:

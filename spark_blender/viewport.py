@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from .framing import Rectangle, camera_view, free_part
 from .scene.scene import HeadObjects
 
 
@@ -22,8 +23,8 @@ def show_head(window: bpy.types.Window, head: HeadObjects, through_camera: bool 
     if space.shading.type == "SOLID":
         space.shading.color_type = "TEXTURE"
     shown = [head.armature, head.mesh, *([window.scene.camera] if through_camera else [])]
+    region = next(region for region in area.regions if region.type == "WINDOW")
     if space.local_view is None:
-        region = next(region for region in area.regions if region.type == "WINDOW")
         with bpy.context.temp_override(window=window, area=area, region=region):
             select(shown)
             bpy.ops.view3d.localview(frame_selected=not through_camera)
@@ -34,6 +35,26 @@ def show_head(window: bpy.types.Window, head: HeadObjects, through_camera: bool 
     if through_camera:
         space.camera = window.scene.camera  # a local view that was there before keeps a camera of its own
         space.region_3d.view_perspective = "CAMERA"
+        frame_camera(window.scene.render, area, region)
+
+
+def frame_camera(render: bpy.types.RenderSettings, area: bpy.types.Area, region: bpy.types.Region) -> None:
+    """Puts the camera's picture where neither sidebar nor toolbar covers it."""
+    covers = [(other.alignment, rectangle(other)) for other in area.regions if other != region and is_open(other)]
+    width, height = render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y
+    view = camera_view(rectangle(region), free_part(rectangle(region), covers), width / height)
+    seen = area.spaces.active.region_3d
+    seen.view_camera_zoom, seen.view_camera_offset = view.zoom, view.offset
+
+
+def rectangle(region: bpy.types.Region) -> Rectangle:
+    """Where a region of the window is."""
+    return Rectangle(region.x, region.y, region.x + region.width, region.y + region.height)
+
+
+def is_open(region: bpy.types.Region) -> bool:
+    """A hidden region is one pixel wide or high."""
+    return region.width > 1 and region.height > 1
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from spark_backend.protocol.errors import SparkError
 from ..project import required_project
 from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
 from ..pump import placement
-from ..result import bake, export, import_head, mark_head
+from ..result import bake, export, find_head, import_head, mark_head, update_head
 from ..viewport import waiting
 from .base import SentenceOnError, can_work, has_avatar, has_project, is_free
 from .capture import start_work
@@ -28,14 +28,14 @@ def has_takes(operator: type[bpy.types.Operator], context: bpy.types.Context) ->
 
 
 class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
-    """Bring the person's head into the scene, in the place of the one imported before; Blender waits for a second"""
+    """Bring the head into the scene; one that is there takes the new shape and keeps materials, modifiers, animation"""
 
     bl_idname = "spark.import_avatar"
     bl_label = "Import Avatar"
     bl_options = {"REGISTER", "UNDO"}
 
     beside: BoolProperty(
-        name="Keep the Earlier One",
+        name="As a New Head",
         description="Make another head, and leave the one that was imported before as it is",
     )
 
@@ -44,8 +44,15 @@ class SPARK_OT_import_avatar(SentenceOnError, bpy.types.Operator):
         return has_avatar(cls, context)
 
     def work(self, context: bpy.types.Context) -> None:
+        project = required_project(settings_of(context.scene))
+        head = None if self.beside else find_head(project.folder)
         with waiting():
-            import_head(required_project(settings_of(context.scene)), self.beside)
+            if head is None:
+                import_head(project)
+                return
+            warnings = update_head(project, head)
+        for warning in warnings:
+            self.report({"WARNING"}, warning)
 
 
 class SPARK_OT_mark_asset(SentenceOnError, bpy.types.Operator):

@@ -32,6 +32,8 @@ class SPARK_PT_backend(SparkPanel, bpy.types.Panel):
         row.operator("spark.copy_report", icon="COPYDOWN", text="")
         if backend.status == "missing" or runtime.session().is_busy(SET_UP):
             draw_set_up(layout, context)
+        if runtime.session().is_busy(SET_UP):
+            return
         if backend.status == "broken":
             alert(layout, context, backend.message, CHECK)
             return

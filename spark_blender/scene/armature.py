@@ -1,5 +1,7 @@
 """The joints as an armature whose posed result equals `spark_backend.protocol.posing`."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -34,42 +36,56 @@ def build_armature(avatar: Avatar, name: str, collection: bpy.types.Collection) 
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
     collection.objects.link(armature)
-    enter_edit_mode(armature)
-    try:
-        for index, joint in enumerate(avatar.joint_names):
-            add_bone(data, avatar, index, joint)
-    finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
+    with editing(data) as bones:
+        for index in range(len(avatar.joint_names)):
+            place_bone(bones, avatar, index)
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     data.display_type = "STICK"
     armature.show_in_front = True
-    armature.select_set(False)
     return armature
 
 
-def enter_edit_mode(armature: bpy.types.Object) -> None:
-    """Bones can only be made in edit mode, of the active object alone."""
+@contextlib.contextmanager
+def editing(data: bpy.types.Armature) -> Iterator[bpy.types.ArmatureEditBones]:
+    """The bones of an armature, to be made and moved: which Blender allows in edit mode, of the active object alone.
+
+    That is an object made for it: one that the artist has hidden, or put into a collection that is left out, cannot be
+    edited. What was active and selected is so again afterwards.
+    """
     layer = bpy.context.view_layer
-    if layer.objects.active is not None and layer.objects.active.mode != "OBJECT":
+    active, selected = layer.objects.active, list(bpy.context.selected_objects)
+    if active is not None and active.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
-    for selected in bpy.context.selected_objects:
-        selected.select_set(False)
-    layer.objects.active = armature
-    armature.select_set(True)
+    for item in selected:
+        item.select_set(False)
+    hand = bpy.data.objects.new(data.name, data)
+    bpy.context.scene.collection.objects.link(hand)
+    layer.objects.active = hand
+    hand.select_set(True)
     bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        yield data.edit_bones
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+        bpy.data.objects.remove(hand)
+        layer.objects.active = active
+        for item in selected:
+            item.select_set(True)
 
 
-def add_bone(data: bpy.types.Armature, avatar: Avatar, index: int, joint: str) -> None:
-    """One edit bone from its joint along `bone_vector`, rolled so that its X axis is the avatar's +X."""
-    vector = bone_vector(avatar, joint)
-    bone = data.edit_bones.new(joint)
+def place_bone(bones: bpy.types.ArmatureEditBones, avatar: Avatar, index: int) -> None:
+    """The edit bone of a joint, made when it is not there: from the joint along `bone_vector`, rolled so that its X
+    axis is the avatar's +X.
+    """
+    joint = avatar.joint_names[index]
+    vector, made = bone_vector(avatar, joint), joint not in bones
+    bone = bones.new(joint) if made else bones[joint]
     bone.head = avatar.joints[index]
     bone.tail = avatar.joints[index] + vector
     bone.align_roll(Vector(np.cross([1.0, 0.0, 0.0], vector)))
-    if avatar.parents[index] >= 0:
-        bone.parent = data.edit_bones[avatar.joint_names[avatar.parents[index]]]
-    bone.use_deform = True
+    if made and avatar.parents[index] >= 0:
+        bone.parent = bones[avatar.joint_names[avatar.parents[index]]]
 
 
 def bone_vector(avatar: Avatar, joint: str) -> np.ndarray:

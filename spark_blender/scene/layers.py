@@ -33,26 +33,6 @@ def push_down(owner: bpy.types.ID) -> None:
     animation.action_blend_type, animation.action_extrapolation = "REPLACE", "NOTHING"
 
 
-STRIP = ("action_frame_start", "action_frame_end", "scale", "repeat", "frame_start", "frame_end", "extrapolation")
-STRIP += ("blend_type", "blend_in", "blend_out", "use_reverse", "mute", "influence")
-"""What a strip is told, in an order in which Blender takes it."""
-
-
-def copy_strips(old: bpy.types.AnimData, new: bpy.types.AnimData) -> None:
-    """Gives `new` the tracks of `old` with their strips of actions."""
-    for before in old.nla_tracks:
-        track = new.nla_tracks.new()
-        track.name, track.mute = before.name, before.mute
-        for strip in before.strips:
-            if strip.action is None:
-                continue
-            made = track.strips.new(strip.name, int(strip.frame_start), strip.action)
-            if hasattr(strip, "action_slot"):
-                made.action_slot = strip.action_slot
-            for name in STRIP:
-                setattr(made, name, getattr(strip, name))
-
-
 def insert_curves(owner: bpy.types.ID, frames: np.ndarray, curves: Iterable[Curve]) -> bpy.types.Action:
     """Puts linear keys at the frames (T,) into the action that `owner` plays; keys outside of that time stay."""
     action = owner.animation_data.action

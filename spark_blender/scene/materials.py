@@ -67,12 +67,32 @@ def build_materials(avatar: Avatar, name: str) -> list[bpy.types.Material]:
 
 def load_map(name: str, kind: str, path: Path) -> bpy.types.Image:
     """A map as an image, as it is on disk now; all but albedo and lit hold numbers, not colours."""
+    count = len(bpy.data.images)
     image = bpy.data.images.load(str(path), check_existing=True)
-    image.reload()  # an earlier fit of the same avatar may be in memory
+    if len(bpy.data.images) == count:  # another head shows it, perhaps as an earlier fit has left it
+        read_again(image)
+        return image
     image.name = f"{name}_{kind}{path.suffix}"
     if kind not in ("albedo", "lit"):
         image.colorspace_settings.name = "Non-Color"
     return image
+
+
+def reload_map(kind: str, path: Path) -> str:
+    """Shows a map as it is on disk now wherever it is used. Says so in a sentence where that cannot be."""
+    image = bpy.data.images.load(str(path), check_existing=True)
+    if read_again(image):
+        return ""
+    return f"{image.name}: kept, because it holds paint that is not saved; reload it to see the new {kind} map"
+
+
+def read_again(image: bpy.types.Image) -> bool:
+    """Reads an image from its file, one that is packed too. Not one that is painted on and not saved: the strokes would
+    be lost.
+    """
+    if not image.is_dirty:
+        image.reload()
+    return not image.is_dirty
 
 
 def build_material(name: str, look: Look, images: Mapping[str, bpy.types.Image]) -> bpy.types.Material:

@@ -62,8 +62,10 @@ def widen_sliders(mesh_object: bpy.types.Object, names: Sequence[str], weights: 
 
 
 def add_vertex_groups(mesh_object: bpy.types.Object, avatar: Avatar) -> None:
-    """One vertex group per joint, holding the skinning weights above zero."""
+    """One vertex group per joint that has none yet, holding the skinning weights above zero."""
     for joint, weights in zip(avatar.joint_names, avatar.skinning.T, strict=True):
+        if joint in mesh_object.vertex_groups:
+            continue
         group = mesh_object.vertex_groups.new(name=joint)
         values, members = np.unique(weights.astype(np.float32), return_inverse=True)
         order = np.argsort(members, kind="stable")

@@ -44,11 +44,16 @@ def test_undo_changes_the_scene_and_not_what_is_known_of_the_disk(seen) -> None:
     assert undo["redone"] == [1, 1, 0.1]
 
 
-def test_a_head_trained_anew_stands_and_plays_as_the_old_one(seen) -> None:
+def test_the_head_takes_the_shape_of_one_trained_anew_and_stays_what_it_is(seen) -> None:
     again = step(seen, "import_again")
     assert again["stale"][:2] == ["(stale)", "The head was trained anew; import it again"]
     assert again["done"][0] == "(done)"
     assert again["x"] == 0.5
+    assert again["colour"] == 0.125
+    assert again["modifiers"] == ["Armature", "Smooth"]
+    before, imported, undone, redone = again["widths"]
+    assert imported == redone == pytest.approx(2 * before, abs=1e-3)
+    assert undone == before > 0.1
     assert again["groups"] == ["People", "Scene Collection"]
     assert again["same"]
     assert again["takes"] == "(stale)"

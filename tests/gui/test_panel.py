@@ -1,8 +1,35 @@
 """The panel in a real Blender window, with a backend that does no work: what only a window has, drawing, timers, the
 mouse. About a minute; needs the root that make_root.sh makes."""
 
+from typing import Any
+
 import pytest
 from studio import JOB, SESSION, SHOWN, Studio
+
+FRAME = """
+from bpy_extras.view3d_utils import location_3d_to_region_2d as seen
+def frame():
+    area = view3d()[1]
+    for _ in range(5):
+        area.tag_redraw()
+        yield
+    region, scene = region_of(area, 'WINDOW'), bpy.context.scene
+    corners = [scene.camera.matrix_world @ corner for corner in scene.camera.data.view_frame(scene=scene)]
+    corners = [list(seen(region, area.spaces.active.region_3d, corner)) for corner in corners]
+    sidebar, tools = region_of(area, 'UI'), region_of(area, 'TOOLS')
+    return {'corners': corners, 'free': [tools.x + tools.width - region.x, sidebar.x - region.x, region.height]}
+result = frame()
+"""
+
+
+def assert_frame_is_seen(found: dict[str, Any]) -> None:
+    """The camera's picture fills what sidebar and toolbar leave."""
+    left, right, height = found["free"]
+    x, y = zip(*found["corners"], strict=True)
+    assert left < min(x) < max(x) < right
+    assert 0 < min(y) < max(y) < height
+    assert max(x) - min(x) > 0.9 * (right - left)
+
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
@@ -23,6 +50,7 @@ def test_training_and_capture_by_mouse_end_in_an_animated_head(studio: Studio) -
     assert window.value("len(bpy.data.objects['Anna head'].data.shape_keys.key_blocks)") == 53
     assert window.value("view3d()[1].spaces.active.region_3d.view_perspective") == "CAMERA"
     assert window.value("view3d()[1].spaces.active.camera.name") == "good camera"
+    assert_frame_is_seen(window.call(FRAME))
     shown = window.call(SHOWN)
     assert shown == ["Anna", "Anna head", "good camera"]  # the cube, inside which the head may be, is not
 

@@ -114,6 +114,12 @@ def session():
     return part("runtime").session()
 
 
+def remove_head(head):
+    """Takes a head out of the scene, as a user deletes it."""
+    bpy.data.objects.remove(head.mesh)
+    bpy.data.objects.remove(head.armature)
+
+
 def refused(operator, **options):
     """The sentence with which an operator refuses."""
     try:

@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves o
 
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
-from installed import MODULE, drawn, part, refused, run_steps  # noqa: E402
+from installed import MODULE, drawn, part, refused, remove_head, run_steps  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
@@ -238,7 +238,7 @@ def step_refused_by_the_backend():
 def step_the_head_goes():
     bpy.ops.spark.live_start()
     pump_until(lambda: live().view.state == "tracking")
-    part("result").remove_head(head())
+    remove_head(head())
     pump_until(lambda: live().process is None)
     return panels()[""]
 

@@ -259,12 +259,11 @@ def step_edit_mode():
 
 def step_undo():
     bpy.ops.ed.undo_push(message="before")
-    count = len(bpy.data.objects)
-    bpy.ops.spark.import_avatar("EXEC_DEFAULT", True)
-    mine = part("result").find_head(WORK / "Anna K.spark").armature.name
-    bpy.ops.ed.undo_push(message="after")
+    counts = [len(bpy.data.objects)]
+    bpy.ops.spark.import_avatar("EXEC_DEFAULT", True, beside=True)
+    counts.append(len(bpy.data.objects))
     bpy.ops.ed.undo()
-    return {"name": mine, "objects": [count, len(bpy.data.objects)]}
+    return [*counts, len(bpy.data.objects)]
 
 
 def step_exports():

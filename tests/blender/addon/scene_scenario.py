@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,21 +97,34 @@ def step_undo():
 
 
 def step_import_again():
-    """A head trained anew takes the place of the one in the scene."""
+    """The head in the scene takes the shape of the one that was trained anew, which can be undone."""
     old = head()
     old.armature.location.x = 0.5
+    old.mesh.data.materials[0].diffuse_color[0] = 0.125
+    old.mesh.modifiers.new("Smooth", "SUBSURF")
     group = bpy.data.collections.new("People")
     bpy.context.scene.collection.children.link(group)
     for item in (old.armature, old.mesh):
         group.objects.link(item)
     stamp = WORK / "Anna.spark" / "avatar" / "avatar.json"
-    os.utime(stamp, (stamp.stat().st_mtime + 5, stamp.stat().st_mtime + 5))
+    made = stamp.stat().st_mtime
+    broaden(stamp.parent)
+    os.utime(stamp, (made + 5, made + 5))
     bpy.ops.spark.refresh_project()
     stale = drawn("SPARK_PT_import")
     before = weights(5)
-    bpy.ops.spark.import_avatar()
+    bpy.ops.ed.undo_push(message="before")
+    widths = [width()]
+    bpy.ops.spark.import_avatar("EXEC_DEFAULT", True)
+    widths.append(width())
+    bpy.ops.ed.undo()
+    widths.append(width())
+    bpy.ops.ed.redo()
     new = head()
     result = {
+        "widths": [*widths, width()],
+        "colour": new.mesh.data.materials[0].diffuse_color[0],
+        "modifiers": [modifier.name for modifier in new.mesh.modifiers],
         "stale": stale,
         "done": drawn("SPARK_PT_import"),
         "x": new.armature.location.x,
@@ -121,8 +135,22 @@ def step_import_again():
     bpy.ops.spark.import_avatar(beside=True)
     result["heads"] = len(list(part("result").heads(WORK / "Anna.spark")))
     second = next(h for h in part("result").heads(WORK / "Anna.spark") if h.armature != new.armature)
-    part("result").remove_head(second)
+    installed.remove_head(second)
     return result
+
+
+def broaden(folder):
+    """Another fit of the head: twice as broad."""
+    from spark_backend.protocol.avatar import load_avatar, save_avatar
+
+    avatar = load_avatar(folder)
+    save_avatar(folder, replace(avatar, neutral=avatar.neutral * [2, 1, 1]))
+
+
+def width():
+    """Of the head at rest, in metres."""
+    points = [point.co.x for point in head().mesh.data.shape_keys.key_blocks[0].points]
+    return round(max(points) - min(points), 4)
 
 
 def weights(frame, person="Anna"):

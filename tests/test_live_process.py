@@ -16,14 +16,9 @@ from video_files import write_video
 
 from spark_backend.heads.anny import load_anny
 from spark_backend.protocol.avatar import save_avatar
-from spark_backend.protocol.live import (
-    Calibrate,
-    LiveCalibration,
-    LiveRecording,
-    LiveStatus,
-    Restart,
-    StartRecording,
-)
+from spark_backend.protocol.live import LiveCalibration, LiveRecording, LiveStatus
+from spark_backend.protocol.live_commands import Calibrate, Restart, StartRecording
+from spark_backend.protocol.live_picture import memory_folder
 from spark_backend.protocol.live_process import LiveProcess
 from spark_backend.protocol.live_recording import recover_recordings
 from spark_backend.protocol.project import create_project
@@ -135,25 +130,31 @@ sys.path.insert(0, {str(CHECKOUT)!r})
 from pathlib import Path
 from spark_backend.protocol.live_process import LiveProcess
 process = LiveProcess.start({COMMAND!r}, Path(sys.argv[1]), sys.argv[2:])
-while process.poll()[0] is None and not process.ended:
+print(process.process_id, flush=True)
+while process.poll()[0] is None:
     time.sleep(0.01)
-print(-1 if process.ended else process.process_id, flush=True)
+print("tracking", flush=True)
 time.sleep(600)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-def test_the_backend_ends_when_its_launcher_is_killed(project: Path, tmp_path: Path):
+@pytest.mark.parametrize("when", ["starting", "tracking"])
+def test_the_backend_and_the_shared_memory_go_when_the_launcher_is_killed(when: str, project: Path, tmp_path: Path):
     words = (sys.executable, "-c", LAUNCHER, str(tmp_path), str(project), "--camera", str(project / "face.mp4"))
     launcher = subprocess.Popen(words, stdout=subprocess.PIPE)
     child = int(launcher.stdout.readline())
+    if when == "tracking":
+        assert launcher.stdout.readline() == b"tracking\n"
+    assert is_running(child)
     launcher.kill()
     launcher.wait()
     launcher.stdout.close()
     begun = time.monotonic()
     while is_running(child) and time.monotonic() - begun < 10:
         time.sleep(0.01)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < (5.0 if when == "starting" else 2.0)  # it must have begun before it can end
+    assert not list(memory_folder().glob(f"spark-picture-{launcher.pid}-*"))
 
 
 def is_running(process_id: int) -> bool:

@@ -14,7 +14,8 @@ from toy_avatar import toy_take
 
 from spark_backend.live.recorder import Recorder, take_name
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.live import POSE_COLUMNS, LiveFrame, LiveRecording, StartRecording, pose_from_vector
+from spark_backend.protocol.live import POSE_COLUMNS, LiveFrame, LiveRecording, pose_from_vector
+from spark_backend.protocol.live_commands import StartRecording
 from spark_backend.protocol.live_recording import (
     ROW,
     RecordingHeader,

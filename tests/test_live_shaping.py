@@ -8,7 +8,7 @@ from spark_backend.live.one_euro import OneEuro, OneEuroOptions, smoothing_facto
 from spark_backend.live.shaping import FACING, Shaper, relative_weights
 from spark_backend.live.tracker import Tracked
 from spark_backend.protocol import posing
-from spark_backend.protocol.live import Adjust
+from spark_backend.protocol.live_commands import Adjust
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.posing import multiply_quaternions, quaternion_to_matrix
 

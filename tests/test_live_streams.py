@@ -1,8 +1,10 @@
 """VMC and Live Link Face: bytes against the standard's words and an independent implementation, and nonsense."""
 
+import contextlib
 import csv
 import socket
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from toy_avatar import toy_avatar, toy_take
 
+from spark_backend.live import livelink_in
 from spark_backend.live.livelink_in import LiveLinkSource, LiveLinkTracker
 from spark_backend.live.streams import LiveLink, Sender, Vmc, host_and_port, unity_quaternion
 from spark_backend.protocol.errors import SparkError
@@ -35,6 +38,13 @@ def frame(seed: int = 0, number: int = 7, pts: float = 1.5) -> LiveFrame:
     take = toy_take(5, seed=seed + 3)
     parts = ("weights", "head_rotation", "head_translation", "neck", "jaw", "eye_left", "eye_right")
     return LiveFrame(number, pts, True, 1.0, 0.01, 30, 0, LivePose(*(getattr(take, p)[2].astype(float) for p in parts)))
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def osc_messages(packet: bytes) -> list[tuple[str, list]]:
@@ -195,9 +205,7 @@ def test_a_spoilt_packet_gives_a_packet_or_an_error(place: int, value: int):
 
 
 def test_a_phone_is_received_and_malformed_packets_are_counted():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     source = LiveLinkSource(f"livelink://127.0.0.1:{port}", 0.0)
     sender = Sender(LiveLink("Anna"), f"127.0.0.1:{port}")
     try:
@@ -207,10 +215,23 @@ def test_a_phone_is_received_and_malformed_packets_are_counted():
         sender.send(moment)
         shot = source.read()
         np.testing.assert_allclose(shot.content.weights, moment.pose.weights, atol=1e-6)
-        assert source.malformed == 2
+        assert shot.malformed == 2
     finally:
         sender.close()
         source.close()
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0, "no packet"), (3, "3 packets came, none of Live Link Face")])
+def test_a_phone_that_is_silent_or_sends_nonsense_is_told_in_time(noise: int, told: str, monkeypatch):
+    monkeypatch.setattr(livelink_in, "PATIENCE", 0.2)
+    source = LiveLinkSource(f"livelink://127.0.0.1:{free_port()}", 0.0)
+    with contextlib.closing(source), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(noise):
+            sender.sendto(b"nonsense", source.socket.getsockname())
+        begun = time.monotonic()
+        with pytest.raises(SparkError, match=told):
+            source.read()
+        assert time.monotonic() - begun < 1
 
 
 def test_a_taken_port_and_a_wrong_address_are_told_in_words():
@@ -225,11 +246,9 @@ def test_a_taken_port_and_a_wrong_address_are_told_in_words():
 
 
 def test_nobody_listening_is_counted():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     sender = Sender(Vmc(), f"127.0.0.1:{port}")
     for number in range(3):
         sender.send(frame(number=number))
     sender.close()
-    assert sender.refused >= 0
+    assert sender.refused > 0

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from spark_backend.protocol import live
+from spark_backend.protocol import live_commands
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.live import (
-    COMMANDS,
     LARGEST_PART,
     MARK,
     POSE_SIZE,
@@ -27,11 +26,10 @@ from spark_backend.protocol.live import (
     LiveRecording,
     LiveStatus,
     RecordStream,
-    decode_command,
-    encode_command,
     encode_record,
     pose_from_vector,
 )
+from spark_backend.protocol.live_commands import COMMANDS, decode_command, encode_command
 from spark_backend.protocol.live_picture import LARGEST, make_picture_memory, memory_folder, open_picture_memory
 
 numbers = some.floats(-1e6, 1e6, width=32)
@@ -106,7 +104,7 @@ def test_nonsense_is_no_command(line):
 
 def test_a_command_of_a_newer_version_is_ignored():
     assert decode_command(b'{"command": "Juggle"}') is None
-    assert decode_command(b'{"command": "Pause", "paused": false, "why": "x"}') == live.Pause(False)
+    assert decode_command(b'{"command": "Pause", "paused": false, "why": "x"}') == live_commands.Pause(False)
 
 
 def test_pictures_come_back_newest_first():
@@ -175,7 +173,6 @@ def test_nothing_stays_when_both_ends_are_killed():
         "from spark_backend.protocol.live_picture import make_picture_memory, open_picture_memory\n"
         "memory = make_picture_memory()\n"
         "other = open_picture_memory(memory.name)\n"
-        "memory.forget_name()\n"
         "print(memory.name, flush=True)\n"
         "time.sleep(60)\n"
     )

@@ -33,7 +33,9 @@ class Shot:
     pts: float
     """Seconds since the start; of a file its own time."""
     arrived: float
-    """`time.perf_counter()` at which the picture was there."""
+    """`time.perf_counter()` at which the camera had given it, before it is decoded."""
+    malformed: int = 0
+    """Packets before it that were none and were passed over."""
 
 
 @runtime_checkable
@@ -67,8 +69,9 @@ class Capture:
 
     def read(self) -> Shot:
         """See `Source`."""
-        there, image = self.capture.read()
+        there = self.capture.grab()
         arrived = time.perf_counter()
+        there, image = self.capture.retrieve() if there else (False, None)
         if not there or image is None:
             raise SparkError(f"{self.what}: gives no picture any more; was it unplugged? Trying again")
         return Shot(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), arrived - self.started, arrived)
@@ -160,12 +163,13 @@ class NewestShot:
     def __init__(self) -> None:
         self.condition = threading.Condition()
         self.shot: Shot | None = None
-        self.dropped = 0
+        self.dropped = self.malformed = 0
 
     def put(self, shot: Shot) -> None:
         """Replaces what is waiting."""
         with self.condition:
             self.dropped += self.shot is not None
+            self.malformed += shot.malformed
             self.shot = shot
             self.condition.notify()
 

@@ -25,7 +25,7 @@ class LiveLinkSource:
     """Packets in place of pictures; what is no packet is counted and passed over."""
 
     def __init__(self, name: str, started: float) -> None:
-        self.address, self.started, self.malformed = name.removeprefix(SCHEME), started, 0
+        self.address, self.started = name.removeprefix(SCHEME), started
         host, port = host_and_port(self.address)
         try:
             family, kind, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
@@ -36,31 +36,38 @@ class LiveLinkSource:
                 f"{self.address}: cannot listen there ({error.strerror}); another program may use the port, or the "
                 "address is not this computer's"
             ) from error
-        self.socket.settimeout(PATIENCE)
 
     def read(self) -> Shot:
         """See `camera.Source`."""
-        while True:
+        malformed, deadline = 0, time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
             try:
                 data = self.socket.recv(LARGEST_PACKET)
-            except TimeoutError as error:
-                raise SparkError(
-                    f"{self.address}: no packet of Live Link Face comes; start streaming to this computer on the phone"
-                ) from error
+            except TimeoutError:
+                break
             except OSError:  # Windows tells so of a packet that is too long
-                self.malformed += 1
+                malformed += 1
                 continue
             arrived = time.perf_counter()
             try:
                 packet = decode_packet(data)
             except ValueError:
-                self.malformed += 1
+                malformed += 1
                 continue
-            return Shot(packet, arrived - self.started, arrived)
+            return Shot(packet, arrived - self.started, arrived, malformed)
+        raise SparkError(f"{self.address}: {silence(malformed)}")
 
     def close(self) -> None:
         """See `camera.Source`."""
         self.socket.close()
+
+
+def silence(malformed: int) -> str:
+    """What to say of `PATIENCE` seconds without a packet but for so many that were none."""
+    if malformed:
+        return f"{malformed} packets came, none of Live Link Face; let only the phone's app send to this port"
+    return "no packet of Live Link Face comes; start streaming to this computer on the phone"
 
 
 class LiveLinkTracker:

@@ -12,7 +12,8 @@ import av
 import numpy as np
 
 from ..protocol.errors import SparkError
-from ..protocol.live import LiveFrame, LiveRecording, StartRecording
+from ..protocol.live import LiveFrame, LiveRecording
+from ..protocol.live_commands import StartRecording
 from ..protocol.live_recording import SUFFIX, RecordingHeader, RecordingWriter, finish_recording, free_path
 from ..protocol.storage import filesystem_errors
 from ..video.face import RGB

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ..protocol import live
+from ..protocol import live_commands
 from ..protocol.live import LiveCalibration, LiveFrame, LivePose, LiveRecord, LiveStatus
+from ..protocol.live_commands import LiveCommand
 from ..video.face import RGB
 from .camera import CameraThread, Shot
 from .recorder import Recorder
 from .shaping import Shaper
 from .streams import Sender
-from .tracker import LiveTracker
+from .tracker import LiveTracker, Tracked
 
 PATIENCE = 0.05
 """Seconds between two looks at the commands when no picture comes."""
@@ -40,12 +41,13 @@ class LiveSession:
         recorder: Recorder,
         *,
         tell: Callable[[LiveRecord], None],
+        commands: "queue.SimpleQueue[LiveCommand]",
         show: Show | None = None,
         senders: Sequence[Sender] = (),
     ) -> None:
         self.camera, self.tracker, self.shaper, self.recorder = camera, tracker, shaper, recorder
         self.tell, self.show, self.senders = tell, show, senders
-        self.commands: queue.SimpleQueue[live.LiveCommand] = queue.SimpleQueue()
+        self.commands = commands
         self.fault = ""
         """What the camera's thread has said."""
         self.status: LiveStatus | None = None
@@ -88,25 +90,25 @@ class LiveSession:
         """Does what was commanded."""
         while not self.commands.empty():
             match self.commands.get():
-                case live.Calibrate(seconds):
+                case live_commands.Calibrate(seconds):
                     self.shaper.calibrate(min(max(seconds, 0.1), 10.0))
                     self.tell(LiveCalibration(False, "Hold still and look into the camera"))
-                case live.ForgetCalibration():
+                case live_commands.ForgetCalibration():
                     self.shaper.rest = self.shaper.learner = None
                     self.tell(LiveCalibration(False, "The face is taken as it is"))
-                case live.Adjust() as wish:
+                case live_commands.Adjust() as wish:
                     self.shaper.adjust(wish)
-                case live.StartRecording() as wish:
+                case live_commands.StartRecording() as wish:
                     self.recorder.start(wish, time.perf_counter())
-                case live.StopRecording():
+                case live_commands.StopRecording():
                     self.recorder.stop()
-                case live.Pause(paused):
+                case live_commands.Pause(paused):
                     self.paused = paused
                     self.tracker.forget()
-                case live.Restart():
+                case live_commands.Restart():
                     self.tracker.forget()
                     self.camera.restart()
-                case live.Stop():
+                case live_commands.Stop():
                     self.stopping = True
 
     def track(self, shot: Shot) -> None:
@@ -116,6 +118,7 @@ class LiveSession:
             self.say("paused", "Paused; the head holds its pose")
             self.picture(image, None)
             return
+        waited = time.perf_counter() - shot.arrived
         tracked = self.tracker(shot.content, shot.pts)
         if tracked is not None:
             self.last_face = time.perf_counter()
@@ -127,20 +130,32 @@ class LiveSession:
         elif time.perf_counter() - self.last_face > LOST:
             self.say("searching", "No face in the picture; come into view, towards the light")
         if self.pose is not None:
-            self.hand_on(shot, self.pose, tracked.confidence if tracked else 0.0, tracked is not None, image)
+            self.hand_on(self.moment(shot, waited, self.pose, tracked), image)
         self.picture(image, None if tracked is None else tracked.landmarks)
 
-    def hand_on(self, shot: Shot, pose: LivePose, confidence: float, valid: bool, image: RGB | None) -> None:
-        """A pose to everyone who wants it, Blender first."""
+    def moment(self, shot: Shot, waited: float, pose: LivePose, tracked: Tracked | None) -> LiveFrame:
+        """The next frame, with what it took."""
         now = time.perf_counter()
         self.number += 1
         self.times.append(now)
         while self.times[0] < now - 1:
             self.times.popleft()
-        latency = now - shot.arrived
-        frame = LiveFrame(
-            self.number, shot.pts, valid, confidence, latency, len(self.times), self.camera.newest.dropped, pose
+        return LiveFrame(
+            self.number,
+            shot.pts,
+            valid=tracked is not None,
+            confidence=tracked.confidence if tracked else 0.0,
+            latency=now - shot.arrived,
+            rate=len(self.times),
+            dropped=self.camera.newest.dropped,
+            pose=pose,
+            waited=waited,
+            sent=now,
+            malformed=self.camera.newest.malformed,
         )
+
+    def hand_on(self, frame: LiveFrame, image: RGB | None) -> None:
+        """A pose to everyone who wants it, Blender first."""
         self.tell(frame)
         for sender in self.senders:
             sender.send(frame)

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..protocol.avatar import Avatar
-from ..protocol.live import Adjust, LivePose
+from ..protocol.live import LivePose
+from ..protocol.live_commands import Adjust
 from ..protocol.names import ARKIT_52
 from ..protocol.placement import WORLD_FROM_CAMERA_QUATERNION
 from ..protocol.posing import joints_from_weights, multiply_quaternions, quaternion_to_matrix
@@ -34,6 +35,11 @@ OPPOSITES = (
 PAIRS = np.array([[ARKIT_52.index(name) for name in pair] for pair in OPPOSITES])
 
 
+def resting_cutoff(smoothing: float) -> float:
+    """Hz, for a value that rests, at a smoothing in (0, 1]."""
+    return QUICKEST * (CALMEST / QUICKEST) ** smoothing
+
+
 @dataclass(frozen=True)
 class Rest:
     """A person's resting face in front of a camera."""
@@ -49,9 +55,8 @@ class Smoother:
     """One-euro filters for everything that a tracker gives."""
 
     def __init__(self, smoothing: float) -> None:
-        cutoff = QUICKEST * (CALMEST / QUICKEST) ** smoothing
         speeds = (WEIGHT_SPEED, TURN_SPEED, MOVE_SPEED)
-        self.filters = [OneEuro(OneEuroOptions(cutoff, speed)) for speed in speeds]
+        self.filters = [OneEuro(OneEuroOptions(resting_cutoff(smoothing), speed)) for speed in speeds]
         self.off = smoothing <= 0
         self.seconds = 0.0
 

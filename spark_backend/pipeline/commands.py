@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, Command] = {
     "adapt": Command(AdaptOptions, "adapt:adapt"),
     "smirk": Command(SmirkOptions, "pretrain:smirk"),
     "track": Command(TrackOptions, "track:track"),
-    "live": Command(LiveOptions, "live:live"),
+    "live": Command(LiveOptions, "live_child:live"),
     "export": Command(ExportOptions, "files:export"),
     "evaluate": Command(EvaluateOptions, "evaluate:evaluate"),
     "compare": Command(CompareOptions, "compare:compare"),

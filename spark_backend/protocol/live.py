@@ -1,13 +1,13 @@
-"""What Blender and the live backend say to each other. See docs/formats/live.md.
+"""What the live backend tells Blender. See docs/formats/live.md.
 
-The backend writes records to its stdout: a prefix, a JSON header, raw little-endian float32. Blender writes commands to
-the backend's stdin, one JSON object a line. Both ignore kinds and keys that they do not know.
+The backend writes records to its stdout: a prefix, a JSON header, raw little-endian float32. Kinds and keys that are
+not known are ignored, here and in the commands that come back (`live_commands`).
 """
 
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,12 @@ class LiveFrame:
     dropped: int
     """Frames of the camera so far that were left out because a newer one was there."""
     pose: LivePose
+    waited: float = 0.0
+    """Of the latency: seconds until the tracker had the picture, decoded."""
+    sent: float = 0.0
+    """`time.perf_counter()` at which the pose was handed over: a clock that the processes of a computer share."""
+    malformed: int = 0
+    """Packets so far that were none of the camera's protocol and were passed over."""
 
 
 @dataclass(frozen=True)
@@ -214,81 +220,3 @@ class RecordStream:
         if count > 0:
             self.skipped += count
             del self._buffer[:count]
-
-
-@dataclass(frozen=True)
-class Calibrate:
-    """Take the face of the next second for the resting one."""
-
-    seconds: float = 1.0
-
-
-@dataclass(frozen=True)
-class ForgetCalibration:
-    """Go back to the face as it is seen."""
-
-
-@dataclass(frozen=True)
-class Adjust:
-    """How the performance is handed on."""
-
-    strength: float = 1.0
-    """Of all expressions."""
-    strengths: Mapping[str, float] = field(default_factory=dict)
-    """Of single expressions, by name, on top."""
-    smoothing: float = 0.5
-    """0 none, 0.5 as a rule, 1 the most."""
-
-
-@dataclass(frozen=True)
-class StartRecording:
-    """Record a take, after counting down."""
-
-    name: str
-    count_in: float = 0.0
-    """Seconds."""
-    video: bool = False
-    """Keep the picture too."""
-
-
-@dataclass(frozen=True)
-class StopRecording:
-    """End the recording and make a take of it; also ends a countdown."""
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Stop tracking and hold the pose, or go on."""
-
-    paused: bool = True
-
-
-@dataclass(frozen=True)
-class Restart:
-    """Open the camera anew; a file starts from its beginning."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """End."""
-
-
-LiveCommand = Calibrate | ForgetCalibration | Adjust | StartRecording | StopRecording | Pause | Restart | Stop
-COMMANDS = {
-    kind.__name__: kind
-    for kind in (Calibrate, ForgetCalibration, Adjust, StartRecording, StopRecording, Pause, Restart, Stop)
-}
-
-
-def encode_command(command: LiveCommand) -> bytes:
-    """One line, with its end."""
-    return json.dumps({"command": type(command).__name__, **asdict(command)}).encode() + b"\n"
-
-
-def decode_command(line: bytes) -> LiveCommand | None:
-    """The command of a line; None for what is not understood."""
-    try:
-        content = json.loads(line)
-        return from_content(COMMANDS[content.pop("command")], content)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -5,7 +5,7 @@ Sequence numbers say whether a slot was written meanwhile, and a checksum proves
 that reorder stores too. Nothing is ever waited for.
 
 Not `multiprocessing.shared_memory`: before Python 3.13 it starts a tracker process inside Blender, which removes
-segments of others when it ends. Here Blender makes the memory and takes its name away as soon as the backend has it
+segments of others when it ends. Here Blender makes the memory, and the backend takes its name away as soon as it has it
 open. From then on it goes with the last of the two processes, however that ends.
 """
 
@@ -104,7 +104,7 @@ def make_picture_memory() -> PictureMemory:
 
 
 def open_picture_memory(name: str) -> PictureMemory:
-    """The memory of that name, for the process that writes."""
+    """The memory of that name, for the process that writes; the name is gone from then on."""
     if Path(name).name != name or not name.startswith("spark-picture-"):
         raise SparkError(f"{name}: not the name of a picture memory; leave the option out")
     if sys.platform == "win32":
@@ -113,9 +113,11 @@ def open_picture_memory(name: str) -> PictureMemory:
     with filesystem_errors(path):
         descriptor = os.open(path, os.O_RDWR)
         try:
-            return PictureMemory(name, mmap.mmap(descriptor, SIZE), path)
+            memory = PictureMemory(name, mmap.mmap(descriptor, SIZE), path)
         finally:
             os.close(descriptor)
+    memory.forget_name()
+    return memory
 
 
 def memory_folder() -> Path:

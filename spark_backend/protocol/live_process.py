@@ -19,7 +19,8 @@ import numpy as np
 
 from .errors import SparkError
 from .launch import describe_exit, kill_tree_on_windows, log_tail, spawn
-from .live import LiveCommand, LiveFrame, LiveRecord, LiveStatus, RecordStream, Stop, encode_command
+from .live import LiveFrame, LiveRecord, LiveStatus, RecordStream
+from .live_commands import LiveCommand, Stop, encode_command
 from .live_picture import PictureMemory, make_picture_memory
 from .storage import filesystem_errors
 
@@ -36,6 +37,7 @@ class LiveProcess:
         self.ended = False
         """The process is gone and its last words have been given."""
         self._process, self._memory = process, memory
+        self._stream = RecordStream()
         self._frame: LiveFrame | None = None
         self._picture: np.ndarray | None = None
         self._told: deque[LiveRecord] = deque()
@@ -62,6 +64,11 @@ class LiveProcess:
     @property
     def process_id(self) -> int:
         return self._process.pid
+
+    @property
+    def malformed(self) -> int:
+        """Bytes and records in the pipe that could not be read."""
+        return self._stream.skipped
 
     def poll(self) -> tuple[LiveFrame | None, list[LiveRecord]]:
         """The newest frame, None when it was given already, and what has been told since the last call."""
@@ -127,15 +134,14 @@ class LiveProcess:
 
     def _listen(self) -> None:
         """The reader's thread: to the end of the child's stdout."""
-        stream, descriptor = RecordStream(), self._process.stdout.fileno()
+        descriptor = self._process.stdout.fileno()
         try:
             while data := os.read(descriptor, CHUNK):
-                for record in stream.feed(data):
+                for record in self._stream.feed(data):
                     if isinstance(record, LiveFrame):
                         self._frame = record
                     else:
                         self._told.append(record)
-                self._memory.forget_name()  # whoever writes records has opened the memory before
                 picture = self._memory.read()
                 if picture is not None:
                     self._picture = picture

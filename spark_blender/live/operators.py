@@ -5,7 +5,7 @@ from bpy.props import BoolProperty
 
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.launch import backend_command
-from spark_backend.protocol.live import Calibrate, ForgetCalibration, Restart, StartRecording, StopRecording
+from spark_backend.protocol.live_commands import Calibrate, ForgetCalibration, Restart, StartRecording, StopRecording
 
 from .. import runtime
 from ..operators.base import SentenceOnError, can_work, has_avatar, has_backend

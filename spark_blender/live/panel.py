@@ -75,8 +75,29 @@ def draw_buttons(layout: bpy.types.UILayout, view: LiveView) -> None:
 
 def draw_pace(layout: bpy.types.UILayout, view: LiveView) -> None:
     """How fast it goes."""
-    words = [f"{view.rate:.0f} fps", f"{1000 * view.latency:.0f} ms"]
-    layout.label(text="   ".join([*words, *([f"{view.dropped} dropped"] if view.dropped else [])]), icon="TIME")
+    column = layout.column(align=True)
+    column.label(text=f"{view.rate:.0f} fps   {1000 * view.latency.whole:.0f} ms", icon="TIME")
+    for count, what in ((view.dropped, "frames dropped"), (view.malformed, "malformed packets")):
+        if count:
+            column.label(text=f"{count} {what}", icon="BLANK1")
+
+
+class SPARK_PT_live_latency(SparkPanel, bpy.types.Panel):
+    bl_label = "Latency"
+    bl_parent_id = "SPARK_PT_live"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return live().view.running
+
+    def draw(self, context: bpy.types.Context) -> None:
+        latency = live().view.latency
+        column = self.layout.column(align=True)
+        for name in ("camera", "tracker", "transport", "viewport", "whole"):
+            row = column.split(factor=0.4)
+            row.label(text=name.capitalize())
+            row.label(text=f"{1000 * getattr(latency, name):.1f} ms")
 
 
 class SPARK_PT_live_record(SparkPanel, bpy.types.Panel):
@@ -131,4 +152,4 @@ class SPARK_PT_live_streams(SparkPanel, bpy.types.Panel):
         paragraph(layout, context, "Nothing is sent unless it is ticked; takes effect at the next start", "INFO")
 
 
-CLASSES = (SPARK_PT_live, SPARK_PT_live_record, SPARK_PT_live_adjust, SPARK_PT_live_streams)
+CLASSES = (SPARK_PT_live, SPARK_PT_live_latency, SPARK_PT_live_record, SPARK_PT_live_adjust, SPARK_PT_live_streams)

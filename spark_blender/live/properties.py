@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from spark_backend.protocol.live import Adjust
+from spark_backend.protocol.live_commands import Adjust
 from spark_backend.protocol.names import ARKIT_52
 
 from ..scene.performance import region_of

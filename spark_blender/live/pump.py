@@ -28,24 +28,29 @@ PANEL_INTERVAL = 0.25
 """Seconds between two drawings of the panel for the pace alone."""
 
 _driver: RigDriver | None = None
+_clock: object | None = None
+"""Handle of the function that Blender calls after each drawing of a viewport."""
 _drawn = (-1, 0.0)
 
 
 def drive(project: Project) -> None:
     """The project's head follows from now on; it is imported when the scene has none."""
-    global _driver
+    global _driver, _clock
     head = result.find_head(project.folder) or result.import_head(project)
     _driver = RigDriver(head, load_avatar(project.avatar_folder))
     if not bpy.app.background and not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)
+        _clock = bpy.types.SpaceView3D.draw_handler_add(live().note_drawn, (), "WINDOW", "POST_PIXEL")
 
 
 def leave() -> None:
     """The head plays again what it played; the timer goes."""
-    global _driver
+    global _driver, _clock
     if _driver is not None:
         _driver.let_go()
-    _driver = None
+    if _clock is not None:
+        bpy.types.SpaceView3D.draw_handler_remove(_clock, "WINDOW")
+    _driver = _clock = None
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
 

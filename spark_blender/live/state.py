@@ -5,21 +5,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from time import perf_counter
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.live import (
-    LiveCalibration,
-    LiveCommand,
-    LiveFrame,
-    LiveRecord,
-    LiveRecording,
-    LiveStatus,
-    Pause,
-)
+from spark_backend.protocol.live import LiveCalibration, LiveFrame, LiveRecord, LiveRecording, LiveStatus
+from spark_backend.protocol.live_commands import LiveCommand, Pause
 from spark_backend.protocol.live_process import LiveProcess
 
 SHOWN_FRAMES = 30
 """Frames whose median latency is shown."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Where the time goes between the camera's picture and the screen, seconds."""
+
+    camera: float = 0.0
+    """From the picture's arrival until the tracker has it, decoded."""
+    tracker: float = 0.0
+    """Tracking, smoothing and strength."""
+    transport: float = 0.0
+    """From the backend until Blender's timer takes the pose."""
+    viewport: float = 0.0
+    """Until the head is posed and the viewport drawn."""
+
+    @property
+    def whole(self) -> float:
+        return self.camera + self.tracker + self.transport + self.viewport
 
 
 @dataclass(frozen=True)
@@ -30,10 +42,12 @@ class LiveView:
     """`off`, or that of `LiveStatus`."""
     message: str = ""
     fault: bool = False
-    latency: float = 0.0
-    """Seconds, median of the last frames."""
+    latency: Latency = Latency()
+    """Medians of the last frames."""
     rate: float = 0.0
     dropped: int = 0
+    malformed: int = 0
+    """Packets, from the phone or in the backend's pipe, that were none."""
     calibration: str = ""
     calibrated: bool = False
     recording: str = ""
@@ -75,7 +89,10 @@ class Live:
         self.project: Path | None = None
         self.revision = 0
         """Grows whenever the panel has something new to show, the pace aside."""
-        self._latencies: deque[float] = deque(maxlen=SHOWN_FRAMES)
+        self._latencies: deque[Latency] = deque(maxlen=SHOWN_FRAMES)
+        self._viewport: deque[float] = deque([0.0], maxlen=SHOWN_FRAMES)
+        self._taken: float | None = None
+        """When the pose was taken that no viewport has drawn yet."""
 
     def start(self, command: Sequence[str], project: Path, log_folder: Path, options: Sequence[str]) -> None:
         """Starts the backend on a project."""
@@ -84,6 +101,7 @@ class Live:
         self.process = LiveProcess.start(command, log_folder, [str(project), *options])
         self.project = project
         self._latencies.clear()
+        self._taken = None
         self._show(LiveView("starting", "Starting: the first time takes some seconds", saved=self.view.saved))
 
     def send(self, command: LiveCommand) -> None:
@@ -107,13 +125,18 @@ class Live:
             return None, []
         frame, told = self.process.poll()
         if frame is not None:
-            self._latencies.append(frame.latency)
-            self.view = replace(self.view, latency=median(self._latencies), rate=frame.rate, dropped=frame.dropped)
+            self._time(frame)
         for record in told:
             self._note(record)
         if self.process.ended:
             self.process = None
         return (frame if self.view.state != "stopping" else None), told
+
+    def note_drawn(self) -> None:
+        """A viewport was drawn: the newest pose is on the screen."""
+        if self._taken is not None:
+            self._viewport.append(perf_counter() - self._taken)
+            self._taken = None
 
     def remark(self, note: str) -> None:
         """Adds what came of a recording here."""
@@ -124,6 +147,19 @@ class Live:
         if self.process is not None:
             self.process.close()
             self.process = None
+
+    def _time(self, frame: LiveFrame) -> None:
+        self._taken = perf_counter() if self._taken is None else self._taken
+        transport = max(perf_counter() - frame.sent, 0.0)
+        self._latencies.append(Latency(frame.waited, frame.latency - frame.waited, transport))
+        parts = [median(getattr(one, name) for one in self._latencies) for name in ("camera", "tracker", "transport")]
+        self.view = replace(
+            self.view,
+            latency=Latency(*parts, median(self._viewport)),
+            rate=frame.rate,
+            dropped=frame.dropped,
+            malformed=frame.malformed + self.process.malformed,
+        )
 
     def _note(self, record: LiveRecord) -> None:
         if self.view.state == "stopping" and isinstance(record, LiveStatus):

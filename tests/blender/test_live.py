@@ -52,11 +52,21 @@ def test_start_moves_the_head_and_shows_the_camera(seen) -> None:
     assert "Starting: the first time takes some seconds" in start["starting"][""]
     lines = start["tracking"][""]
     assert "Tracking" in lines
-    assert "60 fps   12 ms" in lines
+    assert any(line.startswith("60 fps   ") for line in lines)
+    assert "2 malformed packets" in lines
     assert {"[Stop]", "[Calibrate]"} <= set(lines)
     assert start["images"] == ["SPARK Live Camera"]
     assert start["picture"] == [160, 90]
     assert "poll() failed" in start["second"]
+
+
+def test_the_latency_is_told_part_by_part(seen) -> None:
+    lines = step(seen, "start")["tracking"]["_latency"]
+    parts = dict(zip(lines[::2], (float(value.removesuffix(" ms")) for value in lines[1::2]), strict=True))
+    assert list(parts) == ["Camera", "Tracker", "Transport", "Viewport", "Whole"]
+    assert (parts["Camera"], parts["Tracker"]) == (4.0, 8.0)
+    assert 0 < parts["Transport"] < 1000
+    assert parts["Whole"] == pytest.approx(sum(list(parts.values())[:4]), abs=0.3)
 
 
 def test_sliders_act_while_it_runs(seen) -> None:

@@ -64,7 +64,7 @@ def vertices():
 
 
 def panels():
-    return {name: drawn(f"SPARK_PT_live{name}") for name in ("", "_record", "_adjust", "_streams")}
+    return {name: drawn(f"SPARK_PT_live{name}") for name in ("", "_latency", "_record", "_adjust", "_streams")}
 
 
 def step_install():
@@ -89,7 +89,7 @@ def step_start():
     still = vertices()
     bpy.ops.spark.live_start()
     starting = panels()
-    pump_until(lambda: live().view.state == "tracking" and live().view.latency > 0 and shown_images())
+    pump_until(lambda: live().view.state == "tracking" and live().view.latency.whole > 0 and shown_images())
     moved = vertices()
     return {
         "starting": starting,

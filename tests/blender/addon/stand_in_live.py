@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from spark_backend.protocol import live as words
+from spark_backend.protocol import live_commands as orders
 from spark_backend.protocol.live import LiveFrame, LiveRecording, LiveStatus, encode_record, pose_from_vector
 from spark_backend.protocol.live_picture import open_picture_memory
 from spark_backend.protocol.live_recording import RecordingHeader, RecordingWriter, finish_recording
@@ -36,10 +37,10 @@ def live(arguments):
 
 def listen(commands):
     for line in sys.stdin.buffer:
-        commands.append(words.decode_command(line))
+        commands.append(orders.decode_command(line))
         with open(Path.cwd() / "commands.txt", "ab") as file:
             file.write(line)
-    commands.append(words.Stop())
+    commands.append(orders.Stop())
     time.sleep(1.5)
     os._exit(1)
 
@@ -51,26 +52,27 @@ def play(project, memory, commands):
     writer, number, held, paused = None, 0, None, False
     while True:
         for command in [commands.pop(0) for _ in range(len(commands))]:
-            if isinstance(command, words.Stop):
+            if isinstance(command, orders.Stop):
                 save(project, writer)
                 return 0
-            if isinstance(command, words.Pause):
+            if isinstance(command, orders.Pause):
                 paused = command.paused
                 tell(LiveStatus(*(("paused", "Paused") if paused else ("tracking", "Tracking"))))
-            if isinstance(command, words.Calibrate):
+            if isinstance(command, orders.Calibrate):
                 tell(words.LiveCalibration(True, "Calibrated"))
-            if isinstance(command, words.Restart):
+            if isinstance(command, orders.Restart):
                 held = 0  # the tests look at one pose
-            if isinstance(command, words.StartRecording):
+            if isinstance(command, orders.StartRecording):
                 header = RecordingHeader(command.name, (640, 480), 960.0, "0", "stand-in", False)
                 writer = RecordingWriter(project / "takes" / f"{command.name}.live", header)
                 tell(LiveRecording("recording", command.name))
-            if isinstance(command, words.StopRecording):
+            if isinstance(command, orders.StopRecording):
                 writer = save(project, writer)
         if not paused:
             number += 1
             row = number % len(vectors) if held is None else held
-            frame = LiveFrame(number, number / 30, True, 1.0, 0.012, 60.0, 0, pose_from_vector(vectors[row]))
+            seen = number, number / 30, True, 1.0, 0.012, 60.0, 0, pose_from_vector(vectors[row])
+            frame = LiveFrame(*seen, waited=0.004, sent=time.perf_counter(), malformed=2)
             tell(frame)
             memory.write(np.full((90, 160, 3), number % 256, np.uint8))
             if writer is not None:

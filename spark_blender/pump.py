@@ -20,7 +20,7 @@ from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CHECK, MODELS, SET_UP, WORK, Backend, stopped_job
+from .session import CAMERAS, CHECK, MODELS, SET_UP, WORK, Backend, stopped_job
 from .viewport import show_head, waiting
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
@@ -67,6 +67,8 @@ def finish(kind: str, state: JobState) -> None:
         note_set_up(state)
     elif kind == MODELS:
         note_models(state)
+    elif kind == CAMERAS:
+        note_cameras(state)
     else:
         finish_work(state)
 
@@ -133,6 +135,7 @@ def note_check(state: JobState) -> None:
     if state.status == "done":
         status, message = describe_check(state.result)
         session.checks = tuple(state.result.get("checks", ()))
+        note_cameras(state)
     else:
         status, message = "broken", describe_failure(session.backend.python, state.message)
     session.set_backend(replace(session.backend, status=status, message=message))
@@ -157,6 +160,12 @@ def note_models(state: JobState) -> None:
         session.models = tuple(state.result["models"])
     elif session.backend.python is not None:
         session.start(MODELS, backend_command(session.backend.python), job_parent(), Job("models"))
+
+
+def note_cameras(state: JobState) -> None:
+    """The names of the cameras, as a check or the list has found them."""
+    if "cameras" in state.result:
+        runtime.session().cameras = tuple(camera["name"] for camera in state.result["cameras"])
 
 
 def placement(settings: SPARK_PG_settings) -> result.Placement:

@@ -27,9 +27,9 @@ from .job_state import RESUMABLE, JobState, advance, sentence
 KEPT_JOBS = 10
 """Folders of earlier jobs that stay beside a new one, for their logs."""
 
-CHECK, WORK, SET_UP, MODELS = "check", "work", "set-up", "models"
+CHECK, WORK, SET_UP, MODELS, CAMERAS = "check", "work", "set-up", "models", "cameras"
 """The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment, the
-listing and fetching of models."""
+listing and fetching of models, the listing of cameras."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Session:
         """What the last look at the backend has found, a row for each thing: `what`, `state`, `detail`."""
         self.models: tuple[Mapping[str, Any], ...] = ()
         """The models that the backend knows, see `spark models`."""
+        self.cameras: tuple[str, ...] = ()
+        """Names of the computer's cameras, when they were last listed."""
         self.facts: dict[Path, ProjectFacts] = {}
         """Projects by folder, as they were when they were last looked at."""
         self.recent: tuple[Path, ...] = ()

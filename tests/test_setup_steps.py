@@ -69,7 +69,7 @@ def test_the_steps_from_the_network() -> None:
     assert words["torch"][0] == str(Path("data/environment/bin/python"))
     assert words["torch"][-3] == "torch==2.13.0+cu126"
     assert words["torch"][-1].endswith("/whl/cu126")
-    assert words["packages"][-3:] == ("--constraint", str(plan.constraints), f"{plan.wheel}[demo,track]")
+    assert words["packages"][-3:] == ("--constraint", str(plan.constraints), f"{plan.wheel}[demo,live,track]")
     assert "--no-index" not in words["packages"]
     apple = words_of(replace(plan, build="apple"))["torch"]
     assert apple[-1] == "torch==2.13.0"

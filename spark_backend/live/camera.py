@@ -1,7 +1,5 @@
 """Pictures of a webcam, a network camera or a file, the newest one first; what is wrong with a camera, in words."""
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from ..protocol.errors import SparkError
 from ..protocol.livelink import LiveLinkPacket
 from ..video.decode import read_frames
 from ..video.face import RGB
+from .devices import find_camera, list_cameras, why_not
 
 TIMEOUT = 3.0
 """Seconds after which a network camera that does not answer has failed."""
@@ -50,15 +49,20 @@ class Source(Protocol):
 
 
 def open_source(name: str, size: tuple[int, int], rate: float, started: float) -> Source:
-    """The camera of that name: a number, an address with `://`, or a file. Times count from `started`."""
+    """The camera that is meant: its number, its name, an address with `://`, or a file. Times count from `started`."""
     if name.strip().isdigit():
         return Webcam(int(name), size, rate, started)
-    return NetworkCamera(name, started) if "://" in name else FileCamera(Path(name), started)
+    if "://" in name:
+        return NetworkCamera(name, started)
+    if is_file(name):
+        return FileCamera(Path(name), started)
+    device = find_camera(name, list_cameras())
+    return Webcam(device.number, size, rate, started, device.name)
 
 
 def is_file(name: str) -> bool:
     """Whether it names a video rather than a camera."""
-    return not name.strip().isdigit() and "://" not in name
+    return Path(name).is_file() or (Path(name).suffix != "" and len(Path(name).parts) > 1)
 
 
 class Capture:
@@ -84,10 +88,11 @@ class Capture:
 class Webcam(Capture):
     """A camera of this computer."""
 
-    def __init__(self, number: int, size: tuple[int, int], rate: float, started: float) -> None:
+    def __init__(self, number: int, size: tuple[int, int], rate: float, started: float, name: str = "") -> None:
+        name = name or f"camera {number}"
         capture = cv2.VideoCapture(number)
         if not capture.isOpened():
-            raise SparkError(why_not(number))
+            raise SparkError(f"{name}: {why_not(number)}")
         # MJPG: uncompressed, most webcams give 30 pictures of 640 x 480 a second and fewer of larger ones.
         settings = (
             (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
@@ -100,8 +105,8 @@ class Webcam(Capture):
             capture.set(setting, value)
         if not capture.grab():
             capture.release()
-            raise SparkError(f"camera {number}: is there but gives no picture; close the program that uses it")
-        super().__init__(capture, f"camera {number}", started)
+            raise SparkError(f"{name}: is there but gives no picture; close the program that uses it")
+        super().__init__(capture, name, started)
 
 
 class NetworkCamera(Capture):
@@ -136,25 +141,6 @@ class FileCamera:
     def close(self) -> None:
         """See `Source`."""
         self.frames.close()
-
-
-def why_not(number: int) -> str:
-    """Why a camera of this computer cannot be opened, as far as the system tells."""
-    if sys.platform.startswith("linux"):
-        device = Path(f"/dev/video{number}")
-        if not device.exists():
-            return f"camera {number}: not there; plug it in or choose another number"
-        if not os.access(device, os.R_OK | os.W_OK):
-            return f"camera {number}: no permission for {device}; add yourself to the group `video` and log in again"
-        return f"camera {number}: cannot be opened; close the program that uses it, or choose another number"
-    allow = {
-        "darwin": "System Settings > Privacy & Security > Camera",
-        "win32": "Settings > Privacy & security > Camera",
-    }.get(sys.platform, "the system's settings")
-    return (
-        f"camera {number}: cannot be opened; plug it in, close the program that uses it, and allow cameras to desktop "
-        f"programs in {allow}"
-    )
 
 
 class NewestShot:

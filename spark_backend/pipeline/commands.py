@@ -9,6 +9,7 @@ from typing import Any
 from ..protocol.job import Report
 from .options import (
     AdaptOptions,
+    CamerasOptions,
     CaptureOptions,
     CompareOptions,
     DemoOptions,
@@ -50,6 +51,7 @@ COMMANDS: Mapping[str, Command] = {
     "smirk": Command(SmirkOptions, "pretrain:smirk"),
     "track": Command(TrackOptions, "track:track"),
     "live": Command(LiveOptions, "live_child:live"),
+    "cameras": Command(CamerasOptions, "cameras:cameras"),
     "export": Command(ExportOptions, "files:export"),
     "evaluate": Command(EvaluateOptions, "evaluate:evaluate"),
     "compare": Command(CompareOptions, "compare:compare"),

@@ -33,6 +33,8 @@ OPTIONAL_PACKAGES = (
     ("onnxscript", "onnxscript", "exporting a tracker to ONNX"),
     ("openvino", "openvino", "running a tracker fast on Intel and other CPUs"),
     ("onnxruntime", "onnxruntime", "running a tracker with ONNX Runtime"),
+    ("cv2-enumerate-cameras", "cv2_enumerate_cameras", "the names of cameras"),
+    ("sounddevice", "sounddevice", "recording sound live"),
 )
 
 
@@ -67,6 +69,7 @@ def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
         "data": str(cache_folder()),
         "ready": ready,
         "checks": [asdict(check) for check in checks],
+        "cameras": known_cameras(),
     }
 
 
@@ -105,6 +108,15 @@ def finder_check() -> Iterator[Check]:
         yield Check("finding faces", "broken", f"MediaPipe does not load ({error}); {remedy}")
         return
     yield Check("finding faces", "ok", "MediaPipe loads")
+
+
+def known_cameras() -> list[dict[str, Any]]:
+    """The cameras of this computer; none where nothing can list them."""
+    if find_spec("cv2") is None or find_spec("cv2_enumerate_cameras") is None:
+        return []
+    from ..live.devices import list_cameras
+
+    return [asdict(camera) for camera in list_cameras()]
 
 
 def device() -> str:

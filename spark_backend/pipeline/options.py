@@ -157,7 +157,7 @@ class LiveOptions:
     project: ProjectFolder
     """Project folder with a fitted avatar."""
     camera: str = "0"
-    """Number of a camera of this computer; address of a network camera; a video, played at its own pace; or
+    """Number or name of a camera of this computer; address of a network camera; a video, played at its own pace; or
     livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
     tracker: LiveTrackerName = "landmarks"
     """`landmarks` solves the head to every picture's landmarks, as `spark track --tracker landmarks` does to a clip's;
@@ -180,6 +180,11 @@ class LiveOptions:
     """Write binary records to stdout and take commands from stdin, see docs/formats/live.md."""
     picture_memory: Annotated[str | None, arg(metavar="NAME")] = None
     """With --records: the shared memory for the camera's picture."""
+
+
+@dataclass(frozen=True)
+class CamerasOptions:
+    """List the cameras of this computer, for `spark live --camera`."""
 
 
 @dataclass(frozen=True)

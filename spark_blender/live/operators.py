@@ -4,16 +4,19 @@ import bpy
 from bpy.props import BoolProperty
 
 from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.job import Job
 from spark_backend.protocol.launch import backend_command
 from spark_backend.protocol.live_commands import Calibrate, ForgetCalibration, Restart, StartRecording, StopRecording
 
 from .. import runtime
+from ..backend import job_parent
 from ..operators.base import SentenceOnError, can_work, has_avatar, has_backend
 from ..operators.capture import start_work
 from ..project import required_project
 from ..properties import absolute, settings_of
 from ..pump import JOBS_FOLDER
 from ..result import require_object_mode
+from ..session import CAMERAS
 from . import pump
 from .properties import adjust_of, live_settings
 from .state import live
@@ -25,7 +28,7 @@ LOG_FOLDER = "live"
 def camera_of(settings: bpy.types.PropertyGroup) -> str:
     """What `spark live --camera` is given."""
     chosen = {
-        "CAMERA": str(settings.number),
+        "CAMERA": settings.camera.strip() or "0",
         "ADDRESS": settings.address.strip(),
         "FILE": str(absolute(settings.file)) if settings.file else "",
         "PHONE": f"livelink://{settings.phone.strip()}",
@@ -41,6 +44,21 @@ def options_of(settings: bpy.types.PropertyGroup) -> list[str]:
     options += ["--tracker", settings.tracker, "--smoothing", f"{settings.smoothing:.3f}"]
     options += ["--vmc", settings.vmc] if settings.use_vmc else []
     return options + (["--livelink", settings.livelink] if settings.use_livelink else [])
+
+
+class SPARK_OT_live_list_cameras(SentenceOnError, bpy.types.Operator):
+    """Look which cameras there are; the field beside offers their names"""
+
+    bl_idname = "spark.live_list_cameras"
+    bl_label = "Find Cameras"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return has_backend(cls) and not runtime.session().is_busy(CAMERAS)
+
+    def work(self, context: bpy.types.Context) -> None:
+        session = runtime.session()
+        session.start(CAMERAS, backend_command(session.backend.python), job_parent(), Job("cameras", {}))
 
 
 class SPARK_OT_live_start(SentenceOnError, bpy.types.Operator):
@@ -156,6 +174,7 @@ class SPARK_OT_live_retrack(SentenceOnError, bpy.types.Operator):
 
 
 CLASSES = (
+    SPARK_OT_live_list_cameras,
     SPARK_OT_live_start,
     SPARK_OT_live_stop,
     SPARK_OT_live_pause,

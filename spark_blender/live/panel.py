@@ -2,9 +2,10 @@
 
 import bpy
 
+from .. import runtime
 from ..drawing import paragraph
 from ..panels.base import ORDER, SparkPanel, split_column
-from .cameras import camera_name
+from ..session import CAMERAS
 from .properties import REGIONS, live_settings
 from .state import LiveView, live
 
@@ -29,9 +30,9 @@ class SPARK_PT_live(SparkPanel, bpy.types.Panel):
         self.layout.label(text="", icon=ICONS[live().view.state])
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings, view = self.layout, live_settings(context.scene), live().view
+        layout, view = self.layout, live().view
         if not view.running and live().process is None:
-            draw_source(layout, settings)
+            draw_source(layout, context)
         draw_buttons(layout, view)
         if view.message:
             paragraph(layout, context, view.message, "ERROR" if view.fault else ICONS[view.state])
@@ -43,19 +44,30 @@ class SPARK_PT_live(SparkPanel, bpy.types.Panel):
             paragraph(layout, context, view.note, "INFO")
 
 
-def draw_source(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+def draw_source(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What films the face."""
+    settings = live_settings(context.scene)
     column = split_column(layout)
     column.prop(settings, "source")
     if settings.source == "CAMERA":
-        column.prop(settings, "number")
-        if name := camera_name(settings.number):
-            column.label(text=name, icon="CAMERA_DATA")
+        row = column.row(align=True)
+        row.prop(settings, "camera", placeholder="First")
+        row.operator("spark.live_list_cameras", text="", icon="FILE_REFRESH")
+        if fault := camera_fault():
+            paragraph(layout, context, fault, "ERROR")
         column.prop(settings, "size")
     else:
         column.prop(settings, {"ADDRESS": "address", "FILE": "file", "PHONE": "phone"}[settings.source])
     if settings.source != "PHONE":
         column.prop(settings, "tracker")
+
+
+def camera_fault() -> str:
+    """Why the cameras could not be listed, or that there are none; empty when all is well or nobody has asked."""
+    state = runtime.session().state(CAMERAS)
+    if state is None or state.busy or runtime.session().cameras:
+        return ""
+    return state.message if state.status == "failed" else "No camera is there; plug one in"
 
 
 def draw_buttons(layout: bpy.types.UILayout, view: LiveView) -> None:

@@ -6,6 +6,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 from spark_backend.protocol.live_commands import Adjust
 from spark_backend.protocol.names import ARKIT_52
 
+from .. import runtime
 from ..scene.performance import region_of
 from .state import live
 
@@ -37,6 +38,11 @@ def send_adjust(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -
     live().send(adjust_of(settings))
 
 
+def camera_names(settings: bpy.types.PropertyGroup, context: bpy.types.Context, text: str) -> tuple[str, ...]:
+    """What the field offers: the cameras that were found."""
+    return runtime.session().cameras
+
+
 def strength(name: str, description: str) -> FloatProperty:
     """A slider for a factor."""
     return FloatProperty(
@@ -49,7 +55,12 @@ class SPARK_PG_live(bpy.types.PropertyGroup):
 
     source: EnumProperty(name="Source", description="What films the face", items=SOURCES)
     tracker: EnumProperty(name="Tracking", description="How the face is read", items=TRACKERS)
-    number: IntProperty(name="Camera", description="Number of the camera; the first is 0", min=0, max=63)
+    camera: StringProperty(
+        name="Camera",
+        description="Name of the camera, or its number; the first one when left empty",
+        search=camera_names,
+        search_options={"SUGGESTION"},
+    )
     size: EnumProperty(name="Size", description="Picture that the camera is asked for", items=SIZES)
     address: StringProperty(name="Address", description="Such as http://192.168.1.30:8080/video")
     file: StringProperty(name="Video", description="The video that plays", subtype="FILE_PATH")

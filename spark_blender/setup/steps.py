@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .builds import APPLE, TORCH_INDEX
 
-EXTRAS = "demo,track"
+EXTRAS = "demo,live,track"
 """Of the wheel: the network that finds faces, and what runs trackers fast."""
 RESUMES = 20
 """How often a download that breaks off is taken up where it was; what pip has fetched whole it keeps anyway."""

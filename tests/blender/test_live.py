@@ -46,6 +46,15 @@ def test_nothing_runs_before_start(seen) -> None:
     assert install["images"] == []
 
 
+def test_cameras_are_offered_by_name(seen) -> None:
+    found = step(seen, "cameras_are_offered")
+    assert found["before"] == []
+    assert found["offered"] == ["Built-in", "Desk Camera"]
+    assert found["chosen"] == ["0", "Desk Camera"]
+    assert "<camera>" in found["panel"]
+    assert "[]" in found["panel"]
+
+
 def test_start_moves_the_head_and_shows_the_camera(seen) -> None:
     start = step(seen, "start")
     assert start["moved"] > 0.002

@@ -101,7 +101,7 @@ def test_set_up(studio: Studio, page: Page) -> None:
 def gather_wheels(folder: Path) -> Path:
     """Everything that the backend and its extras need for the Python that runs this test."""
     words = (sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", folder)
-    subprocess.run((*words, "-c", CHECKOUT / "constraints.txt", f"{CHECKOUT}[demo,track]"), check=True)
+    subprocess.run((*words, "-c", CHECKOUT / "constraints.txt", f"{CHECKOUT}[demo,live,track]"), check=True)
     return folder
 
 

@@ -83,6 +83,23 @@ def step_install():
     return {"off": off, "polls": without, "images": shown_images()}
 
 
+def step_cameras_are_offered():
+    settings, session = bpy.context.scene.spark_live, part("runtime").session()
+    before = part("live.properties").camera_names(settings, bpy.context, "")
+    bpy.ops.spark.live_list_cameras()
+    deadline = time.monotonic() + PATIENCE
+    while session.is_busy("cameras") and time.monotonic() < deadline:
+        part("pump").pump()
+        time.sleep(0.01)
+    camera_of = part("live.operators").camera_of
+    chosen = [camera_of(settings)]
+    settings.camera = "Desk Camera"
+    chosen.append(camera_of(settings))
+    settings.camera = ""
+    offered = part("live.properties").camera_names(settings, bpy.context, "")
+    return {"before": before, "offered": offered, "chosen": chosen, "panel": panels()[""]}
+
+
 def step_start():
     bpy.context.scene.spark_live.strength = 0.5
     bpy.ops.spark.import_avatar()
@@ -225,7 +242,6 @@ def step_killed():
 
 def step_refused_by_the_backend():
     settings = bpy.context.scene.spark_live
-    settings.number = 63
     settings.source = "ADDRESS"
     nothing = refused(bpy.ops.spark.live_start)
     settings.address = "99"

@@ -162,7 +162,11 @@ def light(options, report):
     return {"take": options["take"], "lamps": [key, fill], "ambient": [0.1, 0.1, 0.2]}
 
 
-COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, adapt, capture, export, models, light)}
+def cameras(options, report):
+    return {"cameras": [{"number": 0, "name": "Built-in"}, {"number": 2, "name": "Desk Camera"}]}
+
+
+COMMANDS = {f.__name__: f for f in (doctor, train, ingest, track, adapt, capture, export, models, light, cameras)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "live":

@@ -44,7 +44,7 @@ def main() -> None:
     crops = crops_from_bytes(cut_crop(picture, crop_around(landmarks), CROP_SIZE)[None]).numpy()
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "network.onnx"
-        export_onnx(network, path, CROP_SIZE)
+        export_onnx(network, path, {"crops": torch.zeros(2, CROP_SIZE, CROP_SIZE, 3)})
         for threads in options.threads:
             torch.set_num_threads(threads)
             runs = engine_runs(path, network, crops, threads) | reference_run(bundle, crops, threads)
@@ -53,20 +53,18 @@ def main() -> None:
     print_rest(network, picture, landmarks, crops)
 
 
-def face_in(path: Path | None, bundle: bytes) -> tuple[np.ndarray, torch.Tensor]:
+def face_in(path: Path | None, bundle: bytes) -> tuple[np.ndarray, np.ndarray]:
     """A picture and the landmarks of its face; noise and a round face without a picture."""
     if path is None:
         angles = np.linspace(0, 2 * np.pi, 478)
         points = np.stack([320 + 90 * np.cos(angles), 240 + 110 * np.sin(angles), 0 * angles], -1)
-        return np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8), torch.from_numpy(points).float()[
-            None
-        ]
+        return np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8), points
     picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     with Landmarker(bundle, follow=False) as landmarker:
         face = landmarker(picture)
     if face is None:
         raise SystemExit(f"{path}: no face")
-    return picture, torch.from_numpy(face.landmarks).float()[None]
+    return picture, face.landmarks
 
 
 def engine_runs(path: Path, network: LandmarkNetwork, crops: np.ndarray, threads: int) -> dict[str, Run]:
@@ -116,7 +114,7 @@ def print_table(runs: dict[str, Run], threads: int, rounds: int) -> None:
         )
 
 
-def print_rest(network: LandmarkNetwork, picture: np.ndarray, landmarks: torch.Tensor, crops: np.ndarray) -> None:
+def print_rest(network: LandmarkNetwork, picture: np.ndarray, landmarks: np.ndarray, crops: np.ndarray) -> None:
     """The crop, a batch and training, on one thread."""
     batch = torch.from_numpy(crops).expand(8, -1, -1, -1).contiguous()
 

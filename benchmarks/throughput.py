@@ -3,13 +3,18 @@
     python benchmarks/throughput.py PROJECT VIDEO... [--rounds 3]
 
 The two take turns on the same video in the same run, both with the decoder in a thread ahead; the best round of each
-is what counts. `generic` is what `spark track --tracker generic` does from the opened engine to the finished take.
-MediaPipe runs in video mode with its expression scores, and what it finds is thrown away.
+is what counts. `generic` is what `spark track --tracker generic` does from the opened encoder to the finished take.
+MediaPipe runs in video mode with its expression scores, and what it finds is thrown away. `cpu` is the processor's
+time of all threads, milliseconds a frame: the figure to go by on a machine with other work.
 """
 
 import argparse
+import os
+import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from spark_backend.models import resolve_model
 from spark_backend.pipeline.streamed import intrinsics, open_by_name, usual_focal
@@ -32,10 +37,10 @@ def main() -> None:
     project = open_project(options.project)
     avatar = load_avatar(project.avatar_folder)
     bundle = resolve_model("face_landmarker", print).read_bytes()
-    engine = open_by_name(project, avatar, "generic", bundle, print)
+    encoder = open_by_name(project, avatar, "generic", bundle, print)
 
     def generic(video: Path) -> int:
-        seen = watch_clip(video, bundle, engine, None, print, lambda part: None)
+        seen = watch_clip(video, bundle, encoder, None, print, lambda part: None)
         take_of(avatar, seen, intrinsics(usual_focal(project, avatar, video.stem, seen.size), seen.size), {})
         return len(seen.pts)
 
@@ -47,16 +52,36 @@ def main() -> None:
                 count += 1
         return count
 
-    print(f"{'video':28} {'frames':>6} {'generic fps':>11} {'MediaPipe fps':>13} {'ratio':>6}")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    print(f"{'video':24} {'frames':>6} {'generic fps':>11} {'cpu':>5} {'MediaPipe fps':>13} {'cpu':>5} {'ratio':>6}")
     for video in options.videos:
-        rates = {generic: 0.0, mediapipe: 0.0}
+        best = {generic: Pace(0, 0.0, 0.0), mediapipe: Pace(0, 0.0, 0.0)}
         for _ in range(options.rounds):
-            for run in rates:
-                began = time.perf_counter()
-                frames = run(video)
-                rates[run] = max(rates[run], frames / (time.perf_counter() - began))
-        mine, theirs = rates[generic], rates[mediapipe]
-        print(f"{video.name:28} {frames:6} {mine:11.1f} {theirs:13.1f} {mine / theirs:6.2f}", flush=True)
+            for run in best:
+                best[run] = max(best[run], pace(run, video), key=lambda one: one.rate)
+        mine, theirs = best[generic], best[mediapipe]
+        print(
+            f"{video.name:24} {mine.frames:6} {mine.rate:11.1f} {mine.cpu:5.1f} {theirs.rate:13.1f} {theirs.cpu:5.1f}"
+            f" {mine.rate / theirs.rate:6.2f}",
+            flush=True,
+        )
+
+
+class Pace(NamedTuple):
+    """How fast a round was."""
+
+    frames: int
+    rate: float
+    """Frames a second."""
+    cpu: float
+    """Milliseconds of the processor a frame."""
+
+
+def pace(run: Callable[[Path], int], video: Path) -> Pace:
+    """One round."""
+    began, used = time.perf_counter(), time.process_time()
+    frames = run(video)
+    return Pace(frames, frames / (time.perf_counter() - began), 1000 * (time.process_time() - used) / frames)
 
 
 if __name__ == "__main__":

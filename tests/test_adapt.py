@@ -10,8 +10,8 @@ from spark_backend.adapt.learn import Learning, Material, begin, learn
 from spark_backend.adapt.personal import Curriculum, Person, believe
 from spark_backend.adapt.sights import Sights
 from spark_backend.adapt.train import Lessons, Stage, fit_projection
-from spark_backend.encoders.engines import open_engine
 from spark_backend.encoders.files import Tracker, load_tracker, save_tracker
+from spark_backend.encoders.generic import generic_weights, readout_from_bytes
 from spark_backend.encoders.readout import Glance, Projection, Readout
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.geometry.rotation import matrix_from_vector
@@ -167,11 +167,11 @@ def test_pretraining_from_made_up_people_goes_on_where_it_stood(tmp_path, monkey
     """Two people, few pictures: the files are there, and a second run draws nobody anew."""
     from spark_backend.pipeline import pretrain
     from spark_backend.pipeline.options import SmirkOptions
+    from spark_backend.track.network import open_cues
 
     monkeypatch.setattr(pretrain, "RENDERS", 8)
     monkeypatch.setattr(pretrain, "STAGE", Stage("pretrain", 1, 1e-3, batch=8))
-    monkeypatch.setattr(pretrain, "installed_engines", lambda: ["torch"])
-    monkeypatch.setattr(pretrain, "open_engine", lambda path, net, name, threads: open_engine(path, net, "torch", 1))
+    monkeypatch.setattr(pretrain, "open_cues", lambda bundle, warn: open_cues(bundle, warn, "torch"))
     options = SmirkOptions("pretrain", tmp_path, people=2)
     first = pretrain.smirk(options, lambda event: None)
     assert (tmp_path / "generic.safetensors").stat().st_size < 8_000_000
@@ -182,21 +182,24 @@ def test_pretraining_from_made_up_people_goes_on_where_it_stood(tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_a_trackers_file_gives_what_torch_gives(tmp_path):
-    """The ONNX file in every installed engine, to 1e-4 of each output's range."""
+def test_an_encoders_files_give_what_torch_gives(tmp_path, monkeypatch):
+    """Both ONNX files in every installed engine, a face alone and among others, to 1e-4 of each output's range."""
     from spark_backend.encoders.engines import installed_engines
-    from spark_backend.encoders.generic import generic_encoder
-    from spark_backend.models import resolve_model
-    from spark_backend.track.network import write_onnx
+    from spark_backend.models import cache_folder, resolve_model
+    from spark_backend.track.network import open_encoder, somebody
 
-    encoder = generic_encoder(resolve_model("face_landmarker", lambda sentence: None).read_bytes())
-    write_onnx(encoder, tmp_path / "tracker.onnx")
-    head = LandmarkHead(toy_avatar())
-    constants = {"rest": head.rest.numpy(), "offset": np.zeros((478, 3), np.float32)}
-    crops = np.random.default_rng(0).random((1, 256, 256, 3), np.float32)
-    expected = open_engine(tmp_path / "tracker.onnx", encoder, "torch", 1, constants)(crops)
-    for name in installed_engines():
-        found = open_engine(tmp_path / "tracker.onnx", encoder, name, 1, constants)(crops)
-        for key, value in expected.items():
-            reach = max(1.0, float(np.abs(value).max()))
-            assert np.abs(found[key] - value).max() < 1e-4 * reach, (name, key)
+    bundle = resolve_model("face_landmarker", lambda sentence: None).read_bytes()
+    monkeypatch.setenv("SPARK_HOME", str(tmp_path))
+    person, readout = somebody(LandmarkHead(toy_avatar()).rest), readout_from_bytes(generic_weights())
+    crops = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), np.uint8)
+    expected = None
+    for name in ("torch", *(name for name in installed_engines() if name != "torch")):
+        encoder = open_encoder(bundle, readout, tmp_path / "heads.onnx", person, lambda sentence: None, name)
+        for count in (3, 1):
+            cues = encoder.cues(crops[:count])
+            found = cues | encoder.heads(*cues.values())
+            expected = expected or found
+            for key, value in expected.items():
+                reach = max(1.0, float(np.abs(value).max()))
+                assert np.abs(found[key] - value[:count]).max() < 1e-4 * reach, (name, key)
+    assert list((cache_folder() / "encoders").iterdir())

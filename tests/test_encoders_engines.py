@@ -14,6 +14,8 @@ from spark_backend.encoders.export import export_onnx
 from spark_backend.encoders.mediapipe import crops_from_bytes, load_landmark_network
 from spark_backend.protocol.errors import SparkError
 
+EXAMPLE = {"crops": torch.zeros(2, 256, 256, 3)}
+
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
@@ -31,14 +33,14 @@ def exported(network, tmp_path_factory):
     if importlib.util.find_spec("onnxscript") is None:
         pytest.skip("onnxscript is not installed (extra track)")
     path = tmp_path_factory.mktemp("engines") / "tracker.onnx"
-    export_onnx(network, path, 256)
+    export_onnx(network, path, EXAMPLE)
     return path
 
 
 @pytest.fixture(scope="module")
 def crops() -> np.ndarray:
     """The astronaut's face, mirrored, and noise."""
-    crop = crop_around(torch.from_numpy(followed().landmarks).float()[None])
+    crop = crop_around(followed().landmarks)
     face = crops_from_bytes(cut_crop(astronaut(), crop, 256)[None])[0].numpy()
     noise = np.random.default_rng(0).random(face.shape, np.float32)
     return np.stack([face, face[:, ::-1], noise])
@@ -93,7 +95,7 @@ def test_an_engine_that_is_not_there_is_named(monkeypatch, tmp_path, network, na
 def test_export_says_what_is_missing(monkeypatch, tmp_path, network):
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     with pytest.raises(SparkError, match=r"spark-backend\[track\]"):
-        export_onnx(network, tmp_path / "tracker.onnx", 256)
+        export_onnx(network, tmp_path / "tracker.onnx", EXAMPLE)
     assert not list(tmp_path.iterdir())
 
 
@@ -102,3 +104,16 @@ def test_the_exported_graph_has_no_transpositions_inside(exported):
     kinds = [node.op_type for node in onnx.load(str(exported)).graph.node]
     assert kinds.count("Conv") == 105
     assert kinds.count("Transpose") <= 5
+
+
+def test_pictures_are_convolved_in_blocks_where_the_processor_can(exported, network, crops):
+    """OpenVINO heeds the wish for kernels that is written into its own file."""
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed (extra track)")
+    engine = open_engine(exported, network, "openvino", threads=1)
+    engine(crops[:1])
+    (request,) = engine.requests.values()
+    operations = request.get_compiled_model().get_runtime_model().get_ops()
+    kinds = [str(operation.get_rt_info()["primitiveType"].astype(str)) for operation in operations]
+    if not any("avx512" in kind for kind in kinds):
+        pytest.skip(f"no AVX-512 here, so OpenVINO {openvino.__version__} has no such kernels")
+    assert sum("jit_avx512_1x1" in kind for kind in kinds) > 60

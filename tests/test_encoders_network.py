@@ -31,15 +31,15 @@ PIXEL_TOLERANCE = 1e-3
 
 def real_crops() -> torch.Tensor:
     """The face as it is, larger and off the middle, turned, dark, mirrored; and a part without a face."""
-    crop = crop_around(torch.from_numpy(followed().landmarks).float()[None])
+    crop = crop_around(followed().landmarks)
     mirrored = np.ascontiguousarray(astronaut()[:, ::-1])
     crops = [
         cut_crop(astronaut(), crop, 256),
         cut_crop(astronaut(), replace(crop, side=crop.side * 0.8, centre=crop.centre + 12), 256),
         cut_crop(astronaut(), replace(crop, angle=crop.angle + 0.5), 256),
         cut_crop(astronaut() // 4, crop, 256),
-        cut_crop(mirrored, replace(crop, centre=crop.centre * torch.tensor([-1, 1]) + torch.tensor([512, 0])), 256),
-        cut_crop(astronaut(), FaceCrop(torch.tensor([[420.0, 420]]), torch.tensor([150.0]), torch.zeros(1)), 256),
+        cut_crop(mirrored, replace(crop, centre=crop.centre * [-1, 1] + [512, 0]), 256),
+        cut_crop(astronaut(), FaceCrop(np.array([420.0, 420]), 150.0, 0.0), 256),
     ]
     return crops_from_bytes(np.stack(crops))
 
@@ -82,7 +82,7 @@ def test_landmarks_of_clips_are_those_of_tflite(shared_data, clip):
         for _, frame in read_selected(shared_data / clip, range(0, 60, 12)):
             face = landmarker(frame.image, 60_000)
             if face is not None:
-                crop = crop_around(torch.from_numpy(face.landmarks).float()[None])
+                crop = crop_around(face.landmarks)
                 crops.append(cut_crop(frame.image, crop, 256))
     assert len(crops) >= 3
     assert_same_answers(crops_from_bytes(np.stack(crops)))

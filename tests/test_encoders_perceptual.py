@@ -21,7 +21,7 @@ def features() -> PerceptualFeatures:
 @pytest.fixture(scope="module")
 def crop() -> np.ndarray:
     """The astronaut's face, float32 in [0, 1]."""
-    around = crop_around(torch.from_numpy(followed().landmarks).float()[None])
+    around = crop_around(followed().landmarks)
     return crops_from_bytes(cut_crop(astronaut(), around, 256)[None])[0].numpy()
 
 

@@ -13,8 +13,9 @@ from spark_backend.geometry.camera import project
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.geometry.rotation import matrix_from_vector, turn_towards
 from spark_backend.protocol.names import ARKIT_52
-from spark_backend.track.pose import pose_from_crop, refined
-from spark_backend.track.stream import FaceStream, Seen
+from spark_backend.track.pose import Pose, PoseHead, pose_from_crop, projection_slope, refined
+from spark_backend.track.read import Seen
+from spark_backend.track.stream import FaceStream, Sight
 from spark_backend.track.take import Sightings, take_of
 from spark_backend.video.search import Candidate
 
@@ -40,17 +41,14 @@ class StandIn:
 
     def __call__(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         self.looks += 1
-        points = torch.as_tensor(self.shape + np.append(self.place, 0))[None].float()
-        inside = to_crop(self.crop, points, 256)[0].numpy()
+        assert crops.dtype == np.uint8
+        inside = to_crop(self.crop, self.shape + np.append(self.place, 0), 256)
         there = float(np.abs(inside[:, :2].mean(0) - 128).max() < 100)
         return {
-            "weights": np.zeros((1, 52), np.float32),
-            "rotation": FACING.numpy()[None],
-            "middle": inside[None, :, :2].mean(1),
-            "scale": np.array([500.0], np.float32),
-            "presence": np.array([there], np.float32),
-            "confidence": np.array([0.8 * there], np.float32),
             "landmarks": inside[None].astype(np.float32),
+            "presence": np.array([there], np.float32),
+            "deep": np.zeros((1, 2560), np.float32),
+            "local": np.zeros((1, 3584), np.float32),
         }
 
 
@@ -60,7 +58,7 @@ def network(monkeypatch) -> StandIn:
     stand_in = StandIn()
     real = FaceStream.look
 
-    def look(self: FaceStream, image: np.ndarray, crop: FaceCrop) -> Seen | None:
+    def look(self: FaceStream, image: np.ndarray, crop: FaceCrop) -> Sight | None:
         stand_in.look(image, crop)
         return real(self, image, crop)
 
@@ -132,12 +130,37 @@ def test_pose_is_refined_to_the_true_one():
     place = torch.tensor([0.05, 0.1, 0.8]) - (rotation @ torch.tensor([0, 0, 1.6]))
     landmarks, upright, middle, scale = crop_view(head, weights, rotation, place)
     wrong = upright @ matrix_from_vector(torch.full((5, 3), 0.02))
-    start = pose_from_crop(wrong, middle, scale, torch.zeros(5), K, head.rest)
-    found = refined(start, head, weights, landmarks, K)
-    points = head.shaped(weights) @ found.rotation.mT + found.translation[:, None]
-    before = head.shaped(weights) @ start.rotation.mT + start.translation[:, None]
-    error = (project(points, K) - landmarks).norm(dim=-1).mean()
-    assert error < 0.3 * (project(before, K) - landmarks).norm(dim=-1).mean()
+    posed, angle = PoseHead(toy_avatar()), np.zeros(5)
+    start = pose_from_crop(wrong.numpy(), middle.numpy(), scale.numpy(), angle, K.numpy(), posed.rest)
+    found = refined(start, posed, weights.numpy(), landmarks.numpy(), K.numpy())
+
+    def error(pose: Pose) -> float:
+        points = posed.shaped(weights.numpy()) @ np.swapaxes(pose.rotation, 1, 2) + pose.translation[:, None]
+        return float((project(torch.as_tensor(points).float(), K) - landmarks).norm(dim=-1).mean())
+
+    assert error(found) < 0.3 * error(start)
+
+
+def test_the_landmarks_in_numpy_are_those_in_torch():
+    head, twin, weights = LandmarkHead(toy_avatar()), PoseHead(toy_avatar()), np.random.default_rng(1).random((6, 52))
+    np.testing.assert_allclose(twin.shaped(weights), head.shaped(torch.as_tensor(weights).float()), atol=1e-6)
+    np.testing.assert_allclose(twin.normals, head.normals, atol=1e-5)
+    assert twin.interocular == pytest.approx(head.interocular)
+
+
+def test_the_slope_of_a_pose_is_that_of_small_differences():
+    random = np.random.default_rng(2)
+    points, place = random.normal(size=(1, 9, 3)), np.array([0.3, -0.2, 4.0])
+
+    def flat(turn: np.ndarray, move: np.ndarray) -> np.ndarray:
+        rotation = matrix_from_vector(torch.as_tensor(turn)).numpy()
+        camera = points @ rotation.T + place + move
+        return camera[..., :2] / camera[..., 2:]
+
+    slope = projection_slope(points, flat(np.zeros(3), np.zeros(3)), (points + place)[..., 2])
+    for variable, small in enumerate(1e-6 * np.eye(6)):
+        change = (flat(small[:3], small[3:]) - flat(-small[:3], -small[3:])) / 2e-6
+        np.testing.assert_allclose(slope[..., variable], change, atol=1e-6)
 
 
 def sightings(valid: list[bool]) -> Sightings:

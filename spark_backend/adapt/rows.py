@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from ..encoders.crop import FaceCrop, crop_around, cut_crop, to_crop
 from ..encoders.cues import Cues
@@ -88,33 +89,33 @@ def draw_rows(
         with torch.no_grad():
             drawn = draw(subject, scene, SIZE, rasterizer)
         for _ in range(views):
-            crops, crop, visible = disturbed_crops(random, drawn, odds)
-            cues = Cues(**engine(crops.astype(np.float32) / 255))
-            yield labelled(subject, scene, drawn, crop, cues, visible)
+            pictures, crops, visible = disturbed_crops(random, drawn, odds)
+            cues = Cues(**engine(pictures))
+            yield labelled(subject, scene, drawn, crops, cues, visible)
 
 
-def disturbed_crops(random: np.random.Generator, drawn: Drawn, odds: Odds) -> tuple[np.ndarray, FaceCrop, np.ndarray]:
+def disturbed_crops(
+    random: np.random.Generator, drawn: Drawn, odds: Odds
+) -> tuple[np.ndarray, list[FaceCrop], np.ndarray]:
     """Crops (B, 256, 256, 3) in bytes, their squares, and the part (B,) of each face that is seen."""
     straight = bytes_from_linear(drawn.colour / drawn.coverage.clamp(min=1e-3)).numpy()
     coverage, landmarks = drawn.coverage.numpy(), drawn.landmarks.numpy()
-    crop = jittered(random, crop_around(drawn.landmarks))
-    crops, seen = [], []
+    crops = [jittered(random, crop_around(points)) for points in landmarks]
+    pictures, seen = [], []
     for index, picture in enumerate(straight):
         picture, visible = disturbed(random, over_background(random, picture, coverage[index]), landmarks[index], odds)
-        one = FaceCrop(crop.centre[index : index + 1], crop.side[index : index + 1], crop.angle[index : index + 1])
-        crops.append(cut_crop(picture, one, CROP_SIZE))
+        pictures.append(cut_crop(picture, crops[index], CROP_SIZE))
         seen.append(visible)
-    return np.stack(crops), crop, np.array(seen)
+    return np.stack(pictures), crops, np.array(seen)
 
 
 def jittered(random: np.random.Generator, crop: FaceCrop) -> FaceCrop:
     """The crop as the last frame's landmarks would have placed it."""
-    count = len(crop.side)
-    place, size, turn = random.normal(size=(count, 2)), random.normal(size=count), random.normal(size=count)
+    place, size, turn = random.normal(size=2), random.normal(), random.normal()
     return FaceCrop(
-        crop.centre + torch.as_tensor(JITTER_PLACE * place).float() * crop.side[:, None],
-        crop.side * torch.as_tensor(np.exp(JITTER_SIZE * size)).float(),
-        crop.angle + torch.as_tensor(JITTER_TURN * turn).float(),
+        crop.centre + JITTER_PLACE * place * crop.side,
+        crop.side * float(np.exp(JITTER_SIZE * size)),
+        crop.angle + float(JITTER_TURN * turn),
     )
 
 
@@ -134,22 +135,29 @@ def disturbed(
     return film(random, picture, odds), 1 - float(covered.mean())
 
 
-def labelled(subject: Subject, scene: Scene, drawn: Drawn, crop: FaceCrop, cues: Cues, visible: np.ndarray) -> Rows:
+def labelled(
+    subject: Subject, scene: Scene, drawn: Drawn, crops: list[FaceCrop], cues: Cues, visible: np.ndarray
+) -> Rows:
     """Cues with the truth about them, in the crop's terms."""
     middle = scene.translation + scene.rotation @ subject.middle
-    zero = torch.zeros(len(middle))
-    upright = matrix_from_vector(torch.stack([zero, zero, -crop.angle], -1))
+    upright = matrix_from_vector(torch.tensor([[0.0, 0.0, -crop.angle] for crop in crops]))
     rotation = upright @ turn_towards(middle).mT @ scene.rotation
     pixel = (scene.K @ (middle / middle[:, 2:])[..., None])[:, :2, 0]
-    scale = scene.K[:, 0, 0] / middle[:, 2] * CROP_SIZE / crop.side
+    scale = scene.K[:, 0, 0] / middle[:, 2] * CROP_SIZE / torch.tensor([crop.side for crop in crops])
     return Rows(
         *(np.asarray(value) for value in cues),
         scene.weights.numpy(),
         rotation.numpy(),
-        to_crop(crop, pixel[:, None], CROP_SIZE)[:, 0].numpy(),
+        in_crops(crops, pixel[:, None])[:, 0],
         scale.numpy(),
-        to_crop(crop, drawn.landmarks, CROP_SIZE).numpy(),
+        in_crops(crops, drawn.landmarks),
         visible.astype(np.float32),
         drawn.shape.numpy(),
-        subject.rest.expand(len(crop.side), -1, -1).numpy(),
+        subject.rest.expand(len(crops), -1, -1).numpy(),
     )
+
+
+def in_crops(crops: list[FaceCrop], points: Float[Tensor, "B L 2"]) -> Float[np.ndarray, "B L 2"]:
+    """Each picture's points in its crop."""
+    inside = [to_crop(crop, each, CROP_SIZE) for crop, each in zip(crops, points.numpy(), strict=True)]
+    return np.stack(inside).astype(np.float32)

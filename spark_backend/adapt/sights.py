@@ -10,7 +10,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ..encoders.crop import FaceCrop, crop_around, cut_crop, to_crop
-from ..encoders.cues import CueNetwork
+from ..encoders.cues import Cues
+from ..encoders.engines import Engine
 from ..encoders.mediapipe import CROP_SIZE, ScoreNetwork
 from ..encoders.readout import Glance, Readout
 from ..protocol.project import Frames
@@ -47,14 +48,15 @@ def joined_sights(parts: list[Sights]) -> Sights:
 class Looker:
     """The frozen networks that make cues in short."""
 
-    cues: CueNetwork
+    cues: Engine
+    """Crops in bytes to `Cues`."""
     scores: ScoreNetwork
     readout: Readout
 
     def __call__(self, crops: np.ndarray) -> Glance:
         """(B, 256, 256, 3) bytes."""
         with torch.no_grad():
-            cues = self.cues(torch.from_numpy(crops).float() / 255)
+            cues = Cues(**{name: torch.from_numpy(value) for name, value in self.cues(crops).items()})
             return self.readout.glance(cues, self.scores(cues.landmarks))
 
 
@@ -86,7 +88,7 @@ def crop_pairs(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Each frame's crop, and another one that is disturbed."""
     for index, frame in read_selected(video, rows.tolist()):
-        crop = crop_around(torch.as_tensor(frames.landmarks[index])[None].float())
+        crop = crop_around(frames.landmarks[index])
         other = jittered(random, crop)
         yield (
             cut_crop(frame.image, crop, CROP_SIZE),
@@ -99,7 +101,7 @@ def disturbed_crop(image: np.ndarray, crop: FaceCrop, landmarks: np.ndarray, ran
     odds = Odds()
     picture = cut_crop(image, crop, CROP_SIZE)
     if random.random() < odds.occluder:
-        inside = to_crop(crop, torch.as_tensor(landmarks)[None].float(), CROP_SIZE)[0, :, :2].numpy()
+        inside = to_crop(crop, landmarks[:, :2], CROP_SIZE)
         cover(random, picture, *occluder(random, inside, CROP_SIZE))
     return film(random, picture, odds)
 

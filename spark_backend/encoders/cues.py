@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .mediapipe import CROP_SIZE, load_landmark_network
+from .mediapipe import CROP_SIZE, LANDMARK_COUNT, load_landmark_network
 
 PLACES = (
     *(13, 14, 0, 17, 61, 291, 81, 311, 178, 402),  # lips
@@ -34,6 +34,12 @@ class Cues(NamedTuple):
     """The maps of strides 64 (4 x 4 x 128) and 128 (2 x 2 x 128)."""
     local: Float[Tensor, "B 3584"]
     """128 channels of stride 16 at each of `PLACES`."""
+
+
+def cue_examples() -> dict[str, Tensor]:
+    """Cues of two crops without a face, for `export_onnx`."""
+    sizes = {"landmarks": (LANDMARK_COUNT, 3), "presence": (), "deep": (2560,), "local": (3584,)}
+    return {name: torch.zeros(2, *size) for name, size in sizes.items()}
 
 
 class CueNetwork(nn.Module):

@@ -4,23 +4,24 @@ All give the same answers: landmarks to 1e-5 of the crop's side, the rest to 1e-
 would choose bfloat16 by itself where the processor has it, which moves landmarks by up to two pixels.
 """
 
-from collections.abc import Callable, Mapping
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import nn
 
 from ..protocol.errors import SparkError
-from .export import named_outputs
+from .export import NO_CONSTANTS, Tensors, export_onnx, named_outputs
 
-Crops = Float[np.ndarray, "B H W 3"]
-Constants = Mapping[str, np.ndarray]
-"""What a network takes besides crops, by name, in its order: the same in every call."""
+THREADS = 1
+"""The other cores decode, capture, and are Blender's."""
+BLOCKED = "cpu:jit_avx512_1x1,cpu:jit_avx512"
+"""Kernels of oneDNN for pictures in blocks of sixteen channels."""
 
 
 @runtime_checkable
@@ -29,8 +30,13 @@ class Engine(Protocol):
 
     name: str
 
-    def __call__(self, crops: Crops) -> dict[str, np.ndarray]:
-        """The network's outputs by name from crops (float32, sRGB in [0, 1])."""
+    def __call__(self, *batch: np.ndarray) -> dict[str, np.ndarray]:
+        """The network's outputs by name. `batch` is what it takes, in its order, the first axis the batch's."""
+
+
+def as_arrays(constants: Tensors) -> dict[str, np.ndarray]:
+    """Tensors for those who take numpy's arrays."""
+    return {name: value.detach().cpu().numpy() for name, value in constants.items()}
 
 
 class OpenVino:
@@ -38,11 +44,11 @@ class OpenVino:
 
     name = "openvino"
 
-    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Constants) -> None:
+    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Tensors) -> None:
         import openvino
 
         self.core = openvino.Core()
-        self.model = self.core.read_model(str(path))
+        self.model = with_blocked_kernels(self.core, path)
         self.settings = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
@@ -50,19 +56,42 @@ class OpenVino:
             # OpenVINO 2026.4 crashes while it compiles the encoder's heads for one thread with them.
             "SNIPPETS_MODE": "DISABLE",
         }
-        self.names = [output.any_name for output in self.model.outputs]
+        self.inputs = [given.any_name for given in self.model.inputs]
+        self.outputs = [output.any_name for output in self.model.outputs]
         self.requests: dict[tuple[int, ...], Any] = {}
-        self.constants = constants
+        self.constants = as_arrays(constants)
 
-    def __call__(self, crops: Crops) -> dict[str, np.ndarray]:
+    def __call__(self, *batch: np.ndarray) -> dict[str, np.ndarray]:
         """See `Engine`. The first call with a size takes some tenths of a second more."""
-        if crops.shape not in self.requests:
-            shapes = {"crops": crops.shape} | {name: value.shape for name, value in self.constants.items()}
-            self.model.reshape({name: list(shape) for name, shape in shapes.items()})
+        given = dict(zip(self.inputs, (*batch, *self.constants.values()), strict=True))
+        if batch[0].shape not in self.requests:
+            self.model.reshape({name: list(value.shape) for name, value in given.items()})
             compiled = self.core.compile_model(self.model, "CPU", self.settings)
-            self.requests[crops.shape] = compiled.create_infer_request()
-        results = self.requests[crops.shape].infer({"crops": crops, **self.constants})
-        return {name: results[place] for place, name in enumerate(self.names)}
+            self.requests[batch[0].shape] = compiled.create_infer_request()
+        results = self.requests[batch[0].shape].infer(given)
+        return {name: results[place] for place, name in enumerate(self.outputs)}
+
+
+def with_blocked_kernels(core: Any, path: Path) -> Any:
+    """The model of an ONNX file, its convolutions of pictures asking for `BLOCKED`.
+
+    OpenVINO prefers matrix products, which suit many channels; with the eight to 128 of the landmark network they take
+    a fifth longer, and for a single row of many channels, as in the scores', a third less. The wish is an attribute of
+    a layer that only OpenVINO's own files can carry; a processor without these kernels passes it over.
+    """
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "model.xml"
+        openvino.save_model(core.read_model(str(path)), str(own), compress_to_fp16=False)
+        graph, weights = ElementTree.parse(own), np.fromfile(own.with_suffix(".bin"), np.uint8)
+    for layer in graph.iterfind("layers/layer[@type='Convolution']"):
+        if [side.text for side in layer.iterfind("output/port/dim")][2] == "1":
+            continue
+        wishes = layer.find("rt_info")
+        wishes = ElementTree.SubElement(layer, "rt_info") if wishes is None else wishes
+        ElementTree.SubElement(wishes, "attribute", name="primitives_priority", version="0", value=BLOCKED)
+    return core.read_model(ElementTree.tostring(graph.getroot()), openvino.Tensor(weights))
 
 
 class OnnxRuntime:
@@ -70,18 +99,21 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Constants) -> None:
+    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Tensors) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         providers = onnxruntime.get_available_providers()
         self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        self.names, self.constants = [output.name for output in self.session.get_outputs()], constants
+        self.inputs = [given.name for given in self.session.get_inputs()]
+        self.outputs = [output.name for output in self.session.get_outputs()]
+        self.constants = as_arrays(constants)
 
-    def __call__(self, crops: Crops) -> dict[str, np.ndarray]:
+    def __call__(self, *batch: np.ndarray) -> dict[str, np.ndarray]:
         """See `Engine`."""
-        return dict(zip(self.names, self.session.run(self.names, {"crops": crops, **self.constants}), strict=True))
+        given = dict(zip(self.inputs, (*batch, *self.constants.values()), strict=True))
+        return dict(zip(self.outputs, self.session.run(self.outputs, given), strict=True))
 
 
 class Torch:
@@ -89,19 +121,20 @@ class Torch:
 
     name = "torch"
 
-    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Constants) -> None:
+    def __init__(self, path: Path, network: nn.Module, threads: int, constants: Tensors) -> None:
         self.network, self.device = network.eval(), next(network.parameters()).device
-        self.constants = [torch.from_numpy(value).to(self.device) for value in constants.values()]
+        self.constants = [value.to(self.device) for value in constants.values()]
 
-    def __call__(self, crops: Crops) -> dict[str, np.ndarray]:
+    def __call__(self, *batch: np.ndarray) -> dict[str, np.ndarray]:
         """See `Engine`. Uses torch's own number of threads."""
         with torch.inference_mode():
-            outputs = named_outputs(self.network(torch.from_numpy(crops).to(self.device), *self.constants))
+            given = (torch.from_numpy(value).to(self.device) for value in batch)
+            outputs = named_outputs(self.network(*given, *self.constants))
         return {name: value.cpu().numpy() for name, value in outputs.items()}
 
 
 # The fastest first, one crop on a processor (docs/encoders.md).
-ENGINES: dict[str, Callable[[Path, nn.Module, int, Constants], Engine]] = {
+ENGINES: dict[str, Callable[[Path, nn.Module, int, Tensors], Engine]] = {
     "openvino": OpenVino,
     "torch": Torch,
     "onnxruntime": OnnxRuntime,
@@ -113,14 +146,34 @@ def installed_engines() -> list[str]:
     return [name for name in ENGINES if find_spec(name) is not None]
 
 
-NO_CONSTANTS: Constants = MappingProxyType({})
-
-
 def open_engine(
-    path: Path, network: nn.Module, name: str | None, threads: int, constants: Constants = NO_CONSTANTS
+    path: Path, network: nn.Module, name: str | None, threads: int, constants: Tensors = NO_CONSTANTS
 ) -> Engine:
     """The engine of this name, or the fastest that is installed; `path` is what `export_onnx` wrote of `network`."""
     name = installed_engines()[0] if name is None else name
     if name not in installed_engines():
         raise SparkError(f"engine {name} is not installed; choose one of {', '.join(installed_engines())}")
     return ENGINES[name](path, network, threads, constants)
+
+
+def prepared_engine(
+    path: Path,
+    network: nn.Module,
+    batch: Tensors,
+    warn: Callable[[str], None],
+    constants: Tensors = NO_CONSTANTS,
+    name: str | None = None,
+) -> Engine:
+    """The same on one thread, from a file that is written when it is missing; `batch` and `constants` as there.
+
+    Without what it takes to write it, torch.
+    """
+    name = installed_engines()[0] if name is None else name
+    if name != "torch" and not path.exists():
+        if find_spec("onnxscript") is None:
+            warn("Tracking runs on torch, three times as slowly; install spark-backend[track] for a faster engine")
+            name = "torch"
+        else:
+            warn("Preparing the networks for this computer; this takes some ten seconds, once")
+            export_onnx(network, path, batch, constants)
+    return open_engine(path, network, name, THREADS, constants)

@@ -11,30 +11,31 @@ from torch import Tensor, nn
 from ..protocol.errors import SparkError
 from ..protocol.storage import write_atomic
 
-EXAMPLE_BATCH = 2  # of 1, the exporter would take the batch to be always one
+Tensors = Mapping[str, Tensor]
+"""What a network takes, by name, in its order."""
+NO_CONSTANTS: Tensors = MappingProxyType({})
 
 
-NO_CONSTANTS: Mapping[str, Tensor] = MappingProxyType({})
+def export_onnx(network: nn.Module, path: Path, batch: Tensors, constants: Tensors = NO_CONSTANTS) -> None:
+    """Writes a network that takes a batch, then what all of it share, and gives a NamedTuple of tensors.
 
-
-def export_onnx(network: nn.Module, path: Path, size: int, constants: Mapping[str, Tensor] = NO_CONSTANTS) -> None:
-    """Writes a network that takes crops (B size size 3) and gives a NamedTuple of tensors, with the same names.
-
-    The file takes `crops`, float32, in batches of any size, and after it the `constants` by name, which the whole batch
-    shares: here are examples of them. Needs the extra `track`.
+    `batch` and `constants` are examples by name, which the file's inputs get, in the network's order; those of `batch`
+    hold two or more, of one the exporter would take it to be always one. Outputs have the names of the tuple. Needs the
+    extra `track`.
     """
     if find_spec("onnxscript") is None:
         raise SparkError("a network cannot be exported without onnxscript; install spark-backend[track]")
-    example = torch.zeros(EXAMPLE_BATCH, size, size, 3)
+    examples = (*batch.values(), *constants.values())
     with torch.inference_mode():
-        names = list(named_outputs(network.eval()(example, *constants.values())))
+        names = list(named_outputs(network.eval()(*examples)))
+    count = torch.export.Dim("batch")
     program = torch.onnx.export(
         network,
-        (example, *constants.values()),
+        examples,
         dynamo=True,
-        input_names=["crops", *constants],
+        input_names=[*batch, *constants],
         output_names=names,
-        dynamic_shapes=({0: torch.export.Dim("batch")}, *(None for _ in constants)),
+        dynamic_shapes=(*({0: count} for _ in batch), *(None for _ in constants)),
         verbose=False,
     )
     content = program.model_proto.SerializeToString()

@@ -8,7 +8,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..protocol.errors import SparkError
-from .readout import FaceEncoder, Readout
+from .readout import Readout
 
 WEIGHTS = "generic.safetensors"
 
@@ -41,11 +41,6 @@ def readout_to_bytes(readout: Readout) -> bytes:
 def half(value: Tensor) -> Tensor:
     """Half precision, in memory of its own."""
     return value.detach().half().contiguous()
-
-
-def generic_encoder(bundle: bytes) -> FaceEncoder:
-    """Crops to parameters; `bundle` is the content of `face_landmarker.task`."""
-    return FaceEncoder(bundle, readout_from_bytes(generic_weights())).eval()
 
 
 def generic_digest() -> str:

@@ -100,6 +100,23 @@ def feature_tensors(graph: Graph) -> dict[str, int]:
     return {name: by_size[CROP_SIZE // stride] for name, stride in zip(FEATURES, STRIDES, strict=True)}
 
 
+class FromBytes(nn.Module):
+    """A network on crops as bytes, so that an engine need not be handed four times as many."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: UInt8[Tensor, "B 256 256 3"]) -> tuple:
+        """Crops are sRGB."""
+        return self.network(crops.float() / 255)
+
+
+def crop_examples() -> dict[str, UInt8[Tensor, "2 256 256 3"]]:
+    """What `FromBytes` takes, for `export_onnx`."""
+    return {"crops": torch.zeros(2, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8)}
+
+
 def crops_from_bytes(crops: UInt8[np.ndarray, "B 256 256 3"]) -> Float[Tensor, "B 256 256 3"]:
     """sRGB bytes to what the landmark network takes: sRGB in [0, 1], not linear."""
     return torch.from_numpy(crops).to(torch.float32) / 255

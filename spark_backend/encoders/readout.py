@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..geometry.rotation import matrix_from_vector
 from ..protocol.names import ARKIT_52
 from .alignment import STEADY, align
-from .cues import CueNetwork, Cues
+from .cues import Cues
 from .mediapipe import ScoreNetwork, load_score_network
 
 WIDTH, BLOCKS = 256, 2
@@ -45,12 +45,8 @@ class Parameters(NamedTuple):
     """Crop pixels: the middle of the steady landmarks (`alignment.STEADY`)."""
     scale: Float[Tensor, "B"]
     """Crop pixels per metre there."""
-    presence: Float[Tensor, "B"]
-    """In [0, 1]: whether there is a face."""
     confidence: Float[Tensor, "B"]
     """In [0, 1]: the part of the face that seems to be seen, times the presence."""
-    landmarks: Float[Tensor, "B 478 3"]
-    """MediaPipe's, crop pixels."""
 
 
 class Projection(nn.Module):
@@ -133,9 +129,7 @@ class Readout(nn.Module):
         answer = self.answer(glance, rest, offset)
         middle, scale = placed(glance.landmarks, rest, answer.rotation)
         confidence = glance.presence * answer.visible.clamp(0, 1)
-        return Parameters(
-            answer.weights.clamp(0, 1), answer.rotation, middle, scale, glance.presence, confidence, glance.landmarks
-        )
+        return Parameters(answer.weights.clamp(0, 1), answer.rotation, middle, scale, confidence)
 
 
 def placed(
@@ -149,23 +143,25 @@ def placed(
     return middle, scale
 
 
-class FaceEncoder(nn.Module):
-    """Crops to parameters in one forward pass."""
+class HeadNetwork(nn.Module):
+    """Cues to parameters: MediaPipe's scores and the heads."""
 
     def __init__(self, bundle: bytes, readout: Readout) -> None:
         """From the content of `face_landmarker.task` and trained heads."""
         super().__init__()
-        self.cues, self.readout = CueNetwork(bundle), readout
         self.scores: ScoreNetwork = load_score_network(bundle).requires_grad_(False)
+        self.readout = readout
 
     def forward(
-        self, crops: Float[Tensor, "B 256 256 3"], rest: Float[Tensor, "478 3"], offset: Float[Tensor, "478 3"]
+        self,
+        landmarks: Float[Tensor, "B 478 3"],
+        presence: Float[Tensor, "B"],
+        deep: Float[Tensor, "B 2560"],
+        local: Float[Tensor, "B 3584"],
+        rest: Float[Tensor, "478 3"],
+        offset: Float[Tensor, "478 3"],
     ) -> Parameters:
-        """Crops are sRGB in [0, 1]; `rest` are the person's landmarks at rest, `offset` where the network sees them
-        beyond that when they are, both in metres and the avatar's axes."""
-        return self.readout(self.glance(crops), rest, offset)
-
-    def glance(self, crops: Float[Tensor, "B 256 256 3"]) -> Glance:
-        """What does not depend on the person."""
-        cues = self.cues(crops)
-        return self.readout.glance(cues, self.scores(cues.landmarks))
+        """`Cues` in its order; `rest` are the person's landmarks at rest, `offset` where the network sees them beyond
+        that when they are, both in metres and the avatar's axes."""
+        cues = Cues(landmarks, presence, deep, local)
+        return self.readout(self.readout.glance(cues, self.scores(landmarks)), rest, offset)

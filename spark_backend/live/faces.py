@@ -8,20 +8,17 @@ reading a clip does (`video.follow`), so that both see the same face.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..encoders.crop import SCALE, FaceCrop, crop_around, cut_crop, to_picture
-from ..encoders.engines import Engine, installed_engines, open_engine
-from ..encoders.export import export_onnx
-from ..encoders.mediapipe import CROP_SIZE, load_landmark_network, load_score_network
+from ..encoders.engines import Engine, prepared_engine
+from ..encoders.mediapipe import CROP_SIZE, FromBytes, crop_examples, load_landmark_network, load_score_network
 from ..models import cache_folder
 from ..video.face import RGB, Box, Face, box_centre, box_size
 from ..video.follow import DOUBT
@@ -31,8 +28,6 @@ from ..video.search import LANDMARKS_TO_DETECTION, is_outside
 
 LEAST_PRESENCE = 0.5
 LEAST_SCORE = 0.5
-THREADS = 1
-"""Of the engine: one core captures and tracks, the others are Blender's."""
 LOOKS = 3
 """At a picture in which the face is new: each crop comes from the landmarks of the look before."""
 
@@ -85,7 +80,7 @@ class FaceReader:
         seen = None if self.crop is None else self.look(image, self.crop)
         if seen is None:
             seen = self.find(image)
-        self.crop = None if seen is None else crop_of(seen.face.landmarks)
+        self.crop = None if seen is None else crop_around(seen.face.landmarks)
         return seen
 
     def forget(self) -> None:
@@ -106,14 +101,13 @@ class FaceReader:
             seen = self.look(image, crop)
             if seen is None:
                 return None
-            crop = crop_of(seen.face.landmarks)
+            crop = crop_around(seen.face.landmarks)
         return seen
 
     def look(self, image: RGB, crop: FaceCrop) -> SeenFace | None:
         """The face in a crop; None when there is none, or its middle is outside of the picture."""
         cut = cut_crop(image, crop, CROP_SIZE)
-        both = np.stack([cut, cv2.flip(cut, 1)]).astype(np.float32) / 255
-        answer = self.engine(both)
+        answer = self.engine(np.stack([cut, cv2.flip(cut, 1)]))
         if answer["presence"].mean() < LEAST_PRESENCE:
             return None
         straight, mirrored = (
@@ -122,7 +116,7 @@ class FaceReader:
         )
         other = mirror_face(mirrored, CROP_SIZE)
         face, doubt = average(straight, other), disagreement(straight, other)
-        face = Face(in_picture(face.landmarks, crop), face.scores)
+        face = Face(to_picture(crop, face.landmarks, CROP_SIZE), face.scores)
         return None if is_outside(face.box, image) else SeenFace(face, float(np.exp(-((doubt / DOUBT) ** 2))))
 
 
@@ -131,34 +125,14 @@ def glance_engine(bundle: bytes, warn: Callable[[str], None]) -> Engine:
 
     They are written as an ONNX file into the cache the first time, in some ten seconds.
     """
-    network, name = GlanceNetwork(bundle).eval(), installed_engines()[0]
-    path = engine_path(bundle)
-    if name != "torch" and not path.exists():
-        if find_spec("onnxscript") is None:
-            warn("Tracking runs on torch, three times as slowly; install spark-backend[track] for a faster engine")
-            name = "torch"
-        else:
-            warn("Preparing the networks for this computer; this takes some ten seconds, once")
-            export_onnx(network, path, CROP_SIZE)
-    return open_engine(path, network, name, THREADS)
+    return prepared_engine(engine_path(bundle), FromBytes(GlanceNetwork(bundle)), crop_examples(), warn)
 
 
 def engine_path(bundle: bytes) -> Path:
     """Where the cache has, or would have, the networks."""
-    return cache_folder() / "engines" / f"glance-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
-
-
-def in_picture(points: Float[np.ndarray, "478 3"], crop: FaceCrop) -> Float[np.ndarray, "478 3"]:
-    """Crop pixels to the picture's."""
-    return to_picture(crop, torch.as_tensor(points)[None].float(), CROP_SIZE)[0].double().numpy()
-
-
-def crop_of(landmarks: Float[np.ndarray, "478 3"]) -> FaceCrop:
-    """The crop of the next picture."""
-    return crop_around(torch.as_tensor(landmarks)[None].float())
+    return cache_folder() / "engines" / f"glances-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
 
 
 def crop_of_box(box: Box) -> FaceCrop:
     """An upright crop for the detector's box, which is narrower than the landmarks'."""
-    centre = torch.as_tensor(box_centre(box))[None].float()
-    return FaceCrop(centre, torch.tensor([SCALE * LANDMARKS_TO_DETECTION * box_size(box)]).float(), torch.zeros(1))
+    return FaceCrop(box_centre(box), SCALE * LANDMARKS_TO_DETECTION * box_size(box), 0.0)

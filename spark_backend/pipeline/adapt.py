@@ -16,9 +16,11 @@ from .. import __version__
 from ..adapt.learn import Learning, Material, begin, learn
 from ..adapt.personal import Curriculum, Person
 from ..adapt.train import Stage
+from ..encoders.cues import cue_examples
+from ..encoders.export import export_onnx
 from ..encoders.files import Tracker, load_tracker, save_tracker
 from ..encoders.generic import generic_digest, generic_weights, readout_from_bytes
-from ..encoders.readout import FaceEncoder, Readout
+from ..encoders.readout import HeadNetwork, Readout
 from ..geometry.landmarks import LandmarkHead
 from ..models import resolve_model
 from ..protocol.avatar import load_avatar
@@ -26,7 +28,6 @@ from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.project import Project, open_project
 from ..protocol.storage import write_atomic
-from ..track.network import write_onnx
 from .lessons import EFFORT, Studio, own_lessons, person_sights
 from .options import AdaptOptions
 from .progress import sections
@@ -154,7 +155,8 @@ def finish(
     fresh = project.folder / ".tracker-new"
     shutil.rmtree(fresh, ignore_errors=True)
     save_tracker(fresh, Tracker(readout, person.head.rest, person.offset, about))
-    write_onnx(FaceEncoder(bundle, load_tracker(fresh).readout).eval(), fresh / "tracker.onnx")
+    constants = {"rest": person.head.rest, "offset": person.offset}
+    export_onnx(HeadNetwork(bundle, load_tracker(fresh).readout), fresh / "heads.onnx", cue_examples(), constants)
     shutil.rmtree(project.tracker_folder, ignore_errors=True)
     fresh.replace(project.tracker_folder)
     report(Progress("Writing the tracker", 1.0))

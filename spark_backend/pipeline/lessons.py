@@ -16,18 +16,17 @@ from ..adapt.pictures import Subject, subject_of
 from ..adapt.rows import draw_rows, joined
 from ..adapt.sights import Looker, Sights, joined_sights, see_clip, spread_rows
 from ..adapt.train import Lessons
-from ..encoders.cues import CueNetwork
-from ..encoders.engines import open_engine
 from ..encoders.mediapipe import load_score_network
 from ..encoders.readout import Glance, Readout
 from ..heads.anny import load_anny
 from ..protocol.avatar import Avatar
-from ..protocol.job import Progress, Report
+from ..protocol.job import Progress, Report, Warning
 from ..protocol.project import Project, load_clip
 from ..protocol.storage import write_atomic
 from ..render.choice import rasterizer_by_name
 from ..render.reflectance import Maps
 from ..render.surface import linear_map
+from ..track.network import open_cues
 from .look import PLAIN_COLOURS, SHINE, read_picture
 from .people import moments
 
@@ -80,8 +79,8 @@ def own_lessons(studio: Studio, renders: int, report: Report) -> tuple[Lessons, 
 def draw_lessons(studio: Studio, renders: int, report: Report) -> Lessons:
     """Draws and looks at them, without gradients."""
     random = np.random.default_rng((studio.seed, 1))
-    network, subject = CueNetwork(studio.bundle).eval(), own_subject(studio.avatar)
-    engine, rasterizer = open_engine(studio.work / "none", network, "torch", 1), rasterizer_by_name()
+    subject, rasterizer = own_subject(studio.avatar), rasterizer_by_name()
+    engine = open_cues(studio.bundle, lambda sentence: report(Warning(sentence)))
     weights = random_weights(random, moments(load_anny(), (), (), studio.seed), renders)
     parts = []
     for rows in draw_rows(random, subject, weights, VIEWS, engine, rasterizer, Odds(), BATCH):
@@ -103,7 +102,8 @@ def own_subject(avatar: Avatar) -> Subject:
 def person_sights(studio: Studio, frames: int, report: Report) -> tuple[Sights, Sights]:
     """Real frames: of all clips but the last to learn from, and of the last to judge by; of one clip, its end."""
     clips, parts = studio.project.clips, []
-    looker = Looker(CueNetwork(studio.bundle).eval(), load_score_network(studio.bundle), studio.readout)
+    cues = open_cues(studio.bundle, lambda sentence: report(Warning(sentence)))
+    looker = Looker(cues, load_score_network(studio.bundle), studio.readout)
     for number, clip in enumerate(clips):
 
         def tick(done: float, number: int = number, clip: str = clip) -> None:

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..encoders.generic import generic_digest, generic_encoder
-from ..geometry.landmarks import LandmarkHead
 from ..heads.anny import load_anny
 from ..live.camera import CameraThread, is_file, open_source
 from ..live.encoded import EncoderTracker
@@ -18,14 +16,14 @@ from ..live.session import LiveSession, Show
 from ..live.shaping import Shaper
 from ..live.streams import LiveLink, Sender, Vmc
 from ..live.tracker import LandmarkTracker, LiveTracker, usual_focal
-from ..models import cache_folder, resolve_model
+from ..models import resolve_model
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.live import LiveRecord, LiveStatus
 from ..protocol.live_commands import Adjust, LiveCommand, StartRecording
 from ..protocol.live_recording import RecordingHeader
 from ..protocol.project import Project, load_clip_info
-from ..track.network import open_tracker, somebody
 from .options import LiveOptions
+from .streamed import open_by_name
 
 
 def make_session(
@@ -42,7 +40,7 @@ def make_session(
     if options.livelink:
         senders.append(Sender(LiveLink(project.folder.stem), options.livelink))
     focal = partial(known_focal, project, avatar, options.camera)
-    tracker, shaper = make_tracker(options, avatar, focal, tell), Shaper(avatar)
+    tracker, shaper = make_tracker(options, project, avatar, focal, tell), Shaper(avatar)
     started = time.perf_counter()
     make_source = LiveLinkSource if options.camera.startswith(SCHEME) else open_camera(options)
     camera = CameraThread(lambda: make_source(options.camera, started), lambda fault: note_fault(session, fault))
@@ -61,7 +59,11 @@ def make_session(
 
 
 def make_tracker(
-    options: LiveOptions, avatar: Avatar, focal: Callable[[int, int], float], tell: Callable[[LiveRecord], None]
+    options: LiveOptions,
+    project: Project,
+    avatar: Avatar,
+    focal: Callable[[int, int], float],
+    tell: Callable[[LiveRecord], None],
 ) -> LiveTracker:
     """The tracker that was chosen, or the phone's own."""
     if options.camera.startswith(SCHEME):
@@ -73,9 +75,8 @@ def make_tracker(
     bundle = resolve_model("face_landmarker", say).read_bytes()
     if options.tracker == "landmarks":
         return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
-    path = cache_folder() / "encoders" / f"generic-{generic_digest()}.onnx"
-    engine = open_tracker(generic_encoder(bundle), path, somebody(LandmarkHead(avatar).rest), say)
-    return EncoderTracker(engine, bundle, avatar, focal)
+    encoder = open_by_name(project, avatar, options.tracker, bundle, say)
+    return EncoderTracker(encoder, bundle, avatar, focal)
 
 
 def open_camera(options: LiveOptions) -> Callable[[str, float], Any]:

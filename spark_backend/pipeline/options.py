@@ -16,7 +16,7 @@ Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "adapted", "landmarks", "optimise"]
 LeftOut = Literal["renders", "transfer", "augmentation"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
-LiveTrackerName = Literal["landmarks", "generic"]
+LiveTrackerName = Literal["landmarks", "generic", "adapted"]
 HeadName = Literal["anny"]
 LossName = Literal[
     *("photometric", "perceptual", "landmarks", "iris", "lips", "lids"),
@@ -161,7 +161,7 @@ class LiveOptions:
     livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
     tracker: LiveTrackerName = "landmarks"
     """`landmarks` solves the head to every picture's landmarks, as `spark track --tracker landmarks` does to a clip's;
-    `generic` is the encoder of `spark track --tracker generic`."""
+    `generic` and `adapted` are the encoders of `spark track`, half the work."""
     size: Annotated[tuple[int, int], arg(metavar="WIDTH HEIGHT")] = (640, 480)
     """What a camera of this computer is asked for."""
     rate: float = 60.0

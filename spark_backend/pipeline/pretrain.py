@@ -14,11 +14,8 @@ from ..adapt.expressions import random_weights
 from ..adapt.lessons import fit_projections, lessons_of
 from ..adapt.rows import draw_rows, joined, load_rows, save_rows
 from ..adapt.train import Course, Lessons, Stage, course, run_epoch, spreads
-from ..encoders.cues import CueNetwork
-from ..encoders.engines import installed_engines, open_engine
-from ..encoders.export import export_onnx
 from ..encoders.generic import readout_to_bytes
-from ..encoders.mediapipe import CROP_SIZE, load_score_network
+from ..encoders.mediapipe import load_score_network
 from ..encoders.readout import Readout
 from ..heads.anny import load_anny
 from ..models import resolve_model
@@ -26,6 +23,7 @@ from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.storage import write_atomic, write_json
 from ..render.choice import rasterizer_by_name
+from ..track.network import open_cues
 from .measure import correlation
 from .options import SmirkOptions
 from .people import made_up_person, moments
@@ -78,12 +76,9 @@ def smirk(options: SmirkOptions, report: Report) -> Mapping[str, Any]:
 
 def draw_people(options: SmirkOptions, bundle: bytes, report: Report) -> list[Path]:
     """One file of rows a person; those that are there are kept."""
-    head, rasterizer, network = load_anny(), rasterizer_by_name(), CueNetwork(bundle).eval()
+    head, rasterizer = load_anny(), rasterizer_by_name()
     pool = moments(head, options.recordings, options.leave_out, options.seed)
-    path = options.output / "cues.onnx"
-    if installed_engines()[0] != "torch" and not path.exists():
-        export_onnx(network, path, CROP_SIZE)
-    engine, files = open_engine(path, network, None, 1), []
+    engine, files = open_cues(bundle, lambda sentence: report(Warning(sentence))), []
     for number in range(options.people):
         files.append(options.output / "people" / f"{number:05d}.npz")
         report(Progress(f"Drawing person {number + 1} of {options.people}", number / options.people))

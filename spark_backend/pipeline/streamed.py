@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..encoders.engines import Engine
 from ..encoders.files import load_tracker
-from ..encoders.generic import generic_digest, generic_encoder
-from ..encoders.readout import FaceEncoder
+from ..encoders.generic import generic_digest, generic_weights, readout_from_bytes
 from ..geometry.landmarks import LandmarkHead
 from ..models import cache_folder, resolve_model
 from ..protocol.avatar import Avatar
@@ -17,7 +15,7 @@ from ..protocol.job import Progress, Report, Warning
 from ..protocol.project import Frames, Project, load_clip, load_clip_info
 from ..solve.options import SolveOptions
 from ..track.clip import watch_clip
-from ..track.network import Person, open_tracker, somebody
+from ..track.network import Encoder, Person, open_encoder, somebody
 from ..track.take import Sightings, take_of
 from ..video.ingest import digest_of
 from .options import TrackOptions
@@ -31,10 +29,10 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     if info is None and not video.is_file():
         raise SparkError(f"{options.clip}: neither a clip of {project.folder} nor a video; give the path of one")
     bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
-    engine = open_by_name(project, avatar, options.tracker, bundle, lambda sentence: report(Warning(sentence)))
+    encoder = open_by_name(project, avatar, options.tracker, bundle, lambda sentence: report(Warning(sentence)))
     stage = f"Tracking {video.stem}"
     sightings = watch_clip(
-        video, bundle, engine, frames, lambda text: report(Warning(text)), lambda part: report(Progress(stage, part))
+        video, bundle, encoder, frames, lambda text: report(Warning(text)), lambda part: report(Progress(stage, part))
     )
     digest = digest_of(video) if info is None else info.digest
     source = source_of(str(video.absolute()), digest, options, "second differences, Cauchy")
@@ -44,18 +42,19 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     return Tracked(take, frames or frames_of(sightings), video.stem if info is None else options.clip)
 
 
-def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, warn: Callable[[str], None]) -> Engine:
-    """The engine of `generic`, or of `adapted` for the person of the project."""
+def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, warn: Callable[[str], None]) -> Encoder:
+    """The encoder of `generic`, or of `adapted` for the person of the project."""
     if name == "generic":
-        path = cache_folder() / "encoders" / f"generic-{generic_digest()}.onnx"
-        return open_tracker(generic_encoder(bundle), path, somebody(LandmarkHead(avatar).rest), warn)
+        path = cache_folder() / "encoders" / f"heads-{generic_digest()}.onnx"
+        person = somebody(LandmarkHead(avatar).rest)
+        return open_encoder(bundle, readout_from_bytes(generic_weights()), path, person, warn)
     tracker = load_tracker(project.tracker_folder)
     if (project.tracker_folder / "tracker.json").stat().st_mtime < (
         project.avatar_folder / "avatar.npz"
     ).stat().st_mtime:
         warn("The head has been fitted anew since `spark adapt`; run it again for the best result")
-    encoder = FaceEncoder(bundle, tracker.readout).eval()
-    return open_tracker(encoder, project.tracker_folder / "tracker.onnx", Person(tracker.rest, tracker.offset), warn)
+    path, person = project.tracker_folder / "heads.onnx", Person(tracker.rest, tracker.offset)
+    return open_encoder(bundle, tracker.readout, path, person, warn)
 
 
 def usual_focal(project: Project, avatar: Avatar, clip: str, size: tuple[int, int]) -> float:

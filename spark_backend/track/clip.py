@@ -1,17 +1,18 @@
-"""A video file through the stream."""
+"""A video file through the stream: one thread decodes, one follows the face, one reads what it does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from ..encoders.engines import Engine
 from ..protocol.errors import SparkError
 from ..protocol.project import Frames
 from ..video.ahead import ahead
-from ..video.decode import probe, read_frames
+from ..video.decode import VideoFrame, probe, read_frames
 from ..video.networks import FaceDetector
-from .stream import FaceStream
+from .network import Encoder
+from .read import BATCH, read_all
+from .stream import FaceStream, Sight
 from .take import Sightings
 
 DETECTOR_SCORE = 0.5
@@ -20,7 +21,7 @@ DETECTOR_SCORE = 0.5
 def watch_clip(
     video: Path,
     bundle: bytes,
-    engine: Engine,
+    encoder: Encoder,
     frames: Frames | None,
     warn: Callable[[str], None],
     tick: Callable[[float], None],
@@ -29,17 +30,35 @@ def watch_clip(
 
     `SparkError` when no frame shows a face.
     """
-    info, pts, seen = probe(video), [], []
-    with FaceDetector(bundle, DETECTOR_SCORE) as detector, ahead(read_frames(video, warn)) as pictures:
-        stream = FaceStream(engine, detector)
-        for index, picture in enumerate(pictures):
-            known = frames is not None and index < len(frames.pts)
-            hidden = known and not frames.valid[index]
-            seen.append(None if hidden else stream(picture.image, frames.box[index].astype(float) if known else None))
-            pts.append(picture.pts)
-            tick(min(picture.pts / max(info.duration, picture.pts, 1e-6), 1.0))
+    info, pts = probe(video), []
+
+    def sights(timed: Iterator[tuple[float, Sight | None]]) -> Iterator[Sight | None]:
+        for seconds, sight in timed:
+            pts.append(seconds)
+            tick(min(seconds / max(info.duration, seconds, 1e-6), 1.0))
+            yield sight
+
+    with (
+        FaceDetector(bundle, DETECTOR_SCORE) as detector,
+        ahead(read_frames(video, warn)) as pictures,
+        ahead(follow_face(pictures, FaceStream(encoder.cues, detector), frames), BATCH) as timed,
+    ):
+        seen = list(read_all(sights(timed), encoder.heads))
     if not any(one is not None for one in seen):
         raise SparkError(
             f"{video}: no face in any of its {len(seen)} frames; track a clip in which the face is visible"
         )
     return Sightings(np.array(pts), seen, info.size)
+
+
+def follow_face(
+    pictures: Iterator[VideoFrame], stream: FaceStream, frames: Frames | None
+) -> Iterator[tuple[float, Sight | None]]:
+    """Seconds and the face in each picture, the one that `frames` tell of where they do."""
+    for index, picture in enumerate(pictures):
+        if frames is None or index >= len(frames.pts):
+            yield picture.pts, stream(picture.image)
+        elif frames.valid[index]:
+            yield picture.pts, stream(picture.image, frames.box[index].astype(float))
+        else:
+            yield picture.pts, None

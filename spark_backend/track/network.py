@@ -1,21 +1,19 @@
 """An encoder, ready to run on this machine for one person."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..encoders.engines import Engine, installed_engines, open_engine
-from ..encoders.export import export_onnx
-from ..encoders.mediapipe import CROP_SIZE, LANDMARK_COUNT
-from ..encoders.readout import FaceEncoder
-
-THREADS = 1
-"""Of the engine: the other core decodes."""
+from ..encoders.cues import CueNetwork, cue_examples
+from ..encoders.engines import Engine, prepared_engine
+from ..encoders.mediapipe import FromBytes, crop_examples
+from ..encoders.readout import HeadNetwork, Readout
+from ..models import cache_folder
 
 
 @dataclass(frozen=True)
@@ -28,31 +26,40 @@ class Person:
     """Where the landmark network sees them beyond that."""
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """Crops to parameters in two steps: the next frame waits for the first only, the second can take many at once."""
+
+    cues: Engine
+    """Crops in bytes to `Cues`; the same for everybody."""
+    heads: Engine
+    """`Cues` to `Parameters` of one person."""
+
+
 def somebody(rest: Float[Tensor, "478 3"]) -> Person:
     """A person of whom no more is known than their head."""
     return Person(rest, torch.zeros_like(rest))
 
 
-def open_tracker(
-    encoder: FaceEncoder, path: Path, person: Person, warn: Callable[[str], None], engine: str | None = None
-) -> Engine:
-    """The fastest engine that is installed, or the one of this name, on the ONNX file at `path`.
+def open_encoder(
+    bundle: bytes,
+    readout: Readout,
+    path: Path,
+    person: Person,
+    warn: Callable[[str], None],
+    engine: str | None = None,
+) -> Encoder:
+    """In the fastest engine that is installed, or the one of this name.
 
-    The file is written when it is missing, in some ten seconds. It serves everybody: the person is a constant of the
-    engine.
+    `bundle` is the content of `face_landmarker.task`, `path` the file of these heads, which serves everybody: the
+    person is a constant of the engine. Files that are missing are written, in some ten seconds.
     """
-    name = engine or installed_engines()[0]
-    if name != "torch" and not path.exists():
-        if find_spec("onnxscript") is None:
-            warn("Tracking runs on torch, three times as slowly; install spark-backend[track] for a faster engine")
-            name = "torch"
-        else:
-            write_onnx(encoder, path)
-    constants = {"rest": person.rest.numpy(), "offset": person.offset.numpy()}
-    return open_engine(path, encoder, name, THREADS, constants)
+    constants = {"rest": person.rest, "offset": person.offset}
+    heads = prepared_engine(path, HeadNetwork(bundle, readout), cue_examples(), warn, constants, engine)
+    return Encoder(open_cues(bundle, warn, engine), heads)
 
 
-def write_onnx(encoder: FaceEncoder, path: Path) -> None:
-    """The encoder as an ONNX file with the inputs `crops`, `rest` and `offset`."""
-    example = {name: torch.zeros(LANDMARK_COUNT, 3) for name in ("rest", "offset")}
-    export_onnx(encoder, path, CROP_SIZE, example)
+def open_cues(bundle: bytes, warn: Callable[[str], None], engine: str | None = None) -> Engine:
+    """The half that is the same for everybody, its file in the cache."""
+    path = cache_folder() / "encoders" / f"cues-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
+    return prepared_engine(path, FromBytes(CueNetwork(bundle)), crop_examples(), warn, name=engine)

@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation
 
-from ..geometry.landmarks import LandmarkHead
-from ..geometry.rotation import quaternion_from_matrix
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
 from ..protocol.posing import joints_from_weights
 from ..protocol.take import Take
 from ..solve.to_take import neck_rotations
 from .gaps import bridge_rotations, bridge_values
-from .pose import Pose, pose_from_crop, refined
+from .pose import Pose, PoseHead, pose_from_crop, refined
+from .read import Seen
 from .smooth import Steadiness, smooth_columns
-from .stream import Seen
 
 LIDS = Steadiness(noise=0.03, jerk=0.15)
 LOOKS = Steadiness(noise=0.05, jerk=0.06)
@@ -30,6 +28,8 @@ PLACE = Steadiness(noise=0.001, jerk=0.0006)
 """Of x / z and y / z."""
 DEPTH = Steadiness(noise=0.008, jerk=0.0015)
 """Of the logarithm of z."""
+PART = 32
+"""Frames whose poses are refined at a time: what they take fits into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def take_of(
     """
     valid, pts = sightings.valid, sightings.pts
     weights = sightings.column("weights").astype(float)
-    pose = poses(LandmarkHead(avatar), sightings, torch.as_tensor(K).float())
-    rotation = quaternion_from_matrix(pose.rotation).double().numpy()
-    translation = pose.translation.double().numpy()
+    pose = poses(PoseHead(avatar), sightings, K)
+    rotation = Rotation.from_matrix(pose.rotation).as_quat(scalar_first=True)
+    translation = pose.translation
     if smooth:
         weights = np.clip(smooth_columns(weights, pts[valid], [steadiness(name) for name in ARKIT_52]), 0, 1)
         rotation, translation = smooth_pose(rotation, translation, pts[valid])
@@ -91,13 +91,15 @@ def take_of(
     )
 
 
-def poses(head: LandmarkHead, sightings: Sightings, K: Float[torch.Tensor, "3 3"]) -> Pose:
-    """Head poses of the frames with a face, refined on their landmarks."""
+def poses(head: PoseHead, sightings: Sightings, K: Float[np.ndarray, "3 3"]) -> Pose:
+    """Head poses of the frames with a face, refined on their landmarks; `PART` at a time."""
     names = ("rotation", "middle", "scale", "angle", "weights", "landmarks")
-    rotation, middle, scale, angle, weights, landmarks = (
-        torch.as_tensor(sightings.column(name)).float() for name in names
-    )
-    return refined(pose_from_crop(rotation, middle, scale, angle, K, head.rest), head, weights, landmarks, K)
+    columns, found = [sightings.column(name).astype(float) for name in names], []
+    for start in range(0, len(columns[0]), PART):
+        rotation, middle, scale, angle, weights, landmarks = (column[start : start + PART] for column in columns)
+        pose = pose_from_crop(rotation, middle, scale, angle, K, head.rest)
+        found.append(refined(pose, head, weights, landmarks, K))
+    return Pose(np.concatenate([pose.rotation for pose in found]), np.concatenate([pose.translation for pose in found]))
 
 
 def steadiness(name: str) -> Steadiness:

@@ -22,7 +22,8 @@ SIZES = (
 )
 TRACKERS = (
     ("landmarks", "Landmarks", "The head solved to every picture's landmarks: closest to what tracking a clip gives"),
-    ("generic", "Encoder", "A network that was trained on made-up people; a fifth quicker"),
+    ("generic", "Encoder", "A network that was trained on made-up people; half the work"),
+    ("adapted", "Adapted Encoder", "The same after Adapt Tracker, in the panel Capture, has taught it this person"),
 )
 REGIONS = ("brows", "eyes", "mouth", "jaw")
 

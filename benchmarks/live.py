@@ -1,7 +1,7 @@
 """Latency, pace, dropped frames and memory of `spark live`, with OpenCV's own capture code, and its cost in Blender.
 
     python benchmarks/live.py PROJECT VIDEO [--tools DIR] [--seconds 20] [--minutes 0] [--sizes 640x480 1280x720]
-                              [--rates 30 60] [--blender PYTHON_WITH_BPY]
+                              [--rates 30 60] [--trackers landmarks generic adapted] [--blender PYTHON_WITH_BPY]
 
 PROJECT has a fitted avatar; VIDEO shows that person and is played in a loop by two cameras that are none: an MJPEG
 server (`VideoCapture("http://…")`, FFmpeg) and, where a C compiler and Linux allow it, a virtual /dev/video0
@@ -62,20 +62,23 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--sizes", nargs="*", default=["640x480", "1280x720"])
     parser.add_argument("--rates", nargs="*", type=int, default=[30, 60])
+    parser.add_argument("--trackers", nargs="*", default=["landmarks", "generic"])
     parser.add_argument("--blender", type=Path, default=Path(".venv-bpy/bin/python"))
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-    print("| Camera | Size | Rate | tracked/s | dropped % | latency ms: median, p95 | pipe ms: p95 | cpu ms a frame |")
-    print("|---|---|---|---|---|---|---|---|")
+    columns = "tracked/s | dropped % | latency ms: median, p95 | pipe ms: p95 | cpu ms a frame"
+    print(f"| Tracker | Camera | Size | Rate | {columns} |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for size in options.sizes:
         for rate in options.rates:
             for name, serve in (("MJPEG over HTTP", http_camera), ("V4L2 MJPEG", virtual_camera)):
                 with serve(options.tools, options.video.absolute(), size, rate) as camera:
                     if camera is None:
-                        print(f"| {name} | {size} | {rate} | not possible here |")
+                        print(f"| | {name} | {size} | {rate} | not possible here |")
                         continue
-                    source, environment = camera
-                    print_row(name, size, rate, measure(options.project, source, environment, size, options.seconds))
+                    for tracker in options.trackers:
+                        run = measure(options, camera, size, tracker, options.seconds)
+                        print_row(f"{tracker} | {name}", size, rate, run)
     if options.minutes:
         print_memory(options)
     if options.blender.exists():
@@ -118,14 +121,17 @@ def program(path: Path, words: Sequence[object]) -> Iterator[None]:
         process.wait()
 
 
-def measure(project: Path, source: str, environment: dict[str, str], size: str, seconds: float) -> Run:
+def measure(
+    options: argparse.Namespace, camera: tuple[str, dict[str, str]], size: str, tracker: str, seconds: float
+) -> Run:
     """Runs the backend as Blender does."""
+    source, environment = camera
     before = dict(os.environ)
     os.environ.update(environment)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            options = [str(project.absolute()), "--camera", source, "--size", *size.split("x")]
-            process = LiveProcess.start(COMMAND, Path(folder), options)
+            words = [str(options.project.absolute()), "--camera", source, "--size", *size.split("x")]
+            process = LiveProcess.start(COMMAND, Path(folder), [*words, "--tracker", tracker])
             os.environ.clear()
             os.environ.update(before)
             try:
@@ -196,8 +202,9 @@ def print_row(name: str, size: str, rate: int, run: Run) -> None:
 
 def print_memory(options: argparse.Namespace) -> None:
     """How the memory goes over a long run."""
-    with http_camera(options.tools, options.video.absolute(), options.sizes[0], 30) as (source, environment):
-        run = measure(options.project, source, environment, options.sizes[0], 60 * options.minutes)
+    size, tracker = options.sizes[0], options.trackers[0]
+    with http_camera(options.tools, options.video.absolute(), size, 30) as camera:
+        run = measure(options, camera, size, tracker, 60 * options.minutes)
     memory = np.array(run.memory)
     tenth = max(len(memory) // 10, 1)
     slope = np.polyfit(np.arange(len(memory)) / 60, memory, 1)[0]

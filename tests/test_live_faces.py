@@ -18,8 +18,8 @@ def reader():
 
 def settled(reader: FaceReader, picture: np.ndarray, looks: int = 6):
     reader.forget()
-    for _ in range(looks):
-        seen = reader(picture)
+    for number in range(looks):
+        seen = reader(picture, number / 30)
     return seen
 
 
@@ -44,13 +44,34 @@ def test_the_mirror_image_gives_the_mirrored_face(reader):
     np.testing.assert_allclose(straight.scores, back.scores, atol=0.03)
 
 
+def test_of_fast_pictures_every_second_is_mirrored_and_the_others_agree(reader):
+    """At 60 a second: half of the mirrored looks, and the same face on a still picture."""
+    batches: list[int] = []
+    engine = reader.engine
+
+    def counting(crops: np.ndarray) -> dict[str, np.ndarray]:
+        batches.append(len(crops))
+        return engine(crops)
+
+    expected = settled(reader, astronaut(), 12).face
+    reader.engine = counting
+    try:
+        seen = [reader(astronaut(), 1 + number / 60).face for number in range(8)]
+    finally:
+        reader.engine = engine
+    assert batches == [2, 1] * 4
+    for face in seen:
+        assert np.linalg.norm(face.landmarks[:, :2] - expected.landmarks[:, :2], axis=1).mean() < 0.05
+        np.testing.assert_allclose(face.scores, expected.scores, atol=0.02)
+
+
 def test_a_face_that_goes_is_lost_and_found_elsewhere(reader):
     picture = astronaut()
     assert settled(reader, picture) is not None
-    assert reader(np.zeros_like(picture)) is None
-    assert reader(np.zeros_like(picture)) is None
+    assert reader(np.zeros_like(picture), 1.0) is None
+    assert reader(np.zeros_like(picture), 1.03) is None
     moved = np.roll(picture, 120, axis=1)
-    seen = reader(moved)
+    seen = reader(moved, 1.07)
     assert seen is not None
     shift = seen.face.landmarks[:, 0].mean() - followed().landmarks[:, 0].mean()
     assert shift == pytest.approx(120, abs=1.5)
@@ -66,7 +87,7 @@ def test_without_the_exporter_it_runs_on_torch_and_says_so(monkeypatch, tmp_path
     monkeypatch.setenv("SPARK_HOME", str(tmp_path))
     told: list[str] = []
     reader = FaceReader(bundle(), told.append)
-    seen = reader(astronaut())
+    seen = reader(astronaut(), 0.0)
     reader.close()
     assert reader.engine.name == "torch"
     assert seen is not None

@@ -74,7 +74,7 @@ class LandmarkTracker:
         size = (content.shape[1], content.shape[0])
         if self.solver is None or size != self.size:
             self.solver, self.size = StreamingSolver(self.model, self.focal(*size), SolveOptions()), size
-        seen = self.reader(content)
+        seen = self.reader(content, seconds)
         if seen is None:
             self.solver.forget()
             return None

@@ -1,0 +1,69 @@
+"""The encoder as a live tracker: generic, or the adapted one that the project has."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astronaut import astronaut, followed
+from toy_avatar import toy_avatar
+
+from spark_backend.encoders import engines
+from spark_backend.encoders.files import Tracker, save_tracker
+from spark_backend.encoders.generic import generic_weights, readout_from_bytes
+from spark_backend.geometry.landmarks import LandmarkHead
+from spark_backend.live.encoded import EncoderTracker
+from spark_backend.pipeline.live import make_tracker
+from spark_backend.pipeline.options import LiveOptions
+from spark_backend.protocol.avatar import save_avatar
+from spark_backend.protocol.errors import SparkError
+from spark_backend.protocol.names import ARKIT_52
+from spark_backend.protocol.posing import quaternion_to_matrix
+from spark_backend.protocol.project import Project, create_project
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Of a toy head; networks run on torch, which needs no file."""
+    monkeypatch.setattr(engines, "installed_engines", lambda: ["torch"])
+    project = create_project(tmp_path / "anna.spark")
+    save_avatar(project.avatar_folder, toy_avatar())
+    return project
+
+
+def tracker_of(project: Project, name: str) -> EncoderTracker:
+    """As `spark live` makes it."""
+    options = LiveOptions(project.folder, tracker=name)
+    return make_tracker(options, project, toy_avatar(), lambda width, height: 1.2 * width, lambda record: None)
+
+
+def seen_by(tracker: EncoderTracker):
+    """The astronaut once the crop has settled, and the mean of where the head is."""
+    try:
+        for number in range(3):
+            tracked = tracker(astronaut(), number / 60)
+        return tracked
+    finally:
+        tracker.close()
+
+
+def test_without_an_adapted_tracker_it_says_how_to_make_one(project):
+    with pytest.raises(SparkError, match="no adapted tracker here; run `spark adapt`"):
+        tracker_of(project, "adapted")
+
+
+def test_the_adapted_tracker_answers_with_its_own_heads(project):
+    """One whose heads have learned that the left lid is always a quarter lower."""
+    readout = readout_from_bytes(generic_weights())
+    rest = LandmarkHead(toy_avatar()).rest
+    lid = ARKIT_52.index("eyeBlinkLeft")
+    readout.leave.bias.data[lid] += 0.25
+    save_tracker(project.tracker_folder, Tracker(readout, rest, 0 * rest, {}))
+    generic, adapted = (seen_by(tracker_of(project, name)) for name in ("generic", "adapted"))
+    expected = generic.weights.copy()
+    expected[lid] += 0.25
+    np.testing.assert_allclose(adapted.weights, expected, atol=0.02)
+    distance = np.linalg.norm(adapted.landmarks - followed().landmarks[:, :2], axis=1)
+    assert distance.mean() < 0.02 * np.ptp(followed().landmarks[:, 0])
+    place = quaternion_to_matrix(adapted.rotation) @ rest.numpy().mean(0) + adapted.translation
+    focal, middle = 1.2 * 512, followed().landmarks[:, :2].mean(0)
+    np.testing.assert_allclose(focal * place[:2] / place[2] + 256, middle, atol=15)

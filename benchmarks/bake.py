@@ -11,8 +11,6 @@ Blender's start included; memory is the largest of any child so far, where the s
 """
 
 import argparse
-import json
-import os
 import sys
 import tempfile
 import time
@@ -80,12 +78,9 @@ def prepare(folder: Path, frames: dict[str, int]) -> tuple[Path, dict[str, Path]
 
 def bake_times(blender: Path | None, avatar: Path, take: Path) -> dict:
     """Runs `measure` in Blender."""
-    from spark_backend.pipeline.blender_child import run_blender_script
-    from spark_backend.pipeline.blender_env import find_blender
-    from spark_backend.pipeline.export import RUNNER
+    from in_blender import ask
 
-    request = {"avatar": str(avatar), "take": str(take), "runner": str(RUNNER)}
-    return run_blender_script(find_blender(blender), Path(__file__), request, [avatar], lambda event: None)
+    return ask(Path(__file__), {"avatar": str(avatar), "take": str(take)}, avatar, blender)
 
 
 def export_time(blender: Path | None, avatar: Path, take: Path, ending: str) -> tuple[float, int]:
@@ -100,12 +95,6 @@ def export_time(blender: Path | None, avatar: Path, take: Path, ending: str) -> 
 
 def measure(request: dict) -> dict:
     """In Blender: medians of the bulk bake and of the one-by-one baseline, round by round in turn."""
-    import importlib.util
-
-    specification = importlib.util.spec_from_file_location("runner", request["runner"])
-    runner = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(runner)
-    runner.load_packages()
     import bpy
 
     from spark_backend.protocol.avatar import load_avatar
@@ -152,15 +141,8 @@ def keyframe_insert_seconds(head, take, name: str) -> float:
     return time.process_time() - start
 
 
-def answer_in_blender() -> None:
-    """Answers the request named last on the command line, then ends at once, as the exporter's runner does."""
-    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
-    Path(request["result"]).write_text(json.dumps(measure(request)), encoding="utf-8")
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    if sys.argv[-1].endswith("request.json"):
-        answer_in_blender()
-    else:
-        main()
+    sys.path.append(str(Path(__file__).parent))  # which Blender's Python is told to leave out
+    from in_blender import run
+
+    run(main, measure)

@@ -81,7 +81,7 @@ def fit_to_landmarks(source: Path, folder: Path, options: argparse.Namespace) ->
     metrics = {"focal": dict(zip(project.clips, focal, strict=True))}
     metrics["picture_size"] = {name: list(info.size) for name, (info, _) in zip(project.clips, clips, strict=True)}
     avatar = replace(known.avatar, metrics=metrics)
-    write_avatar(project, Outcome(avatar, focal, known.takes), clips, effort.map_size, ignore)
+    write_avatar(project, Outcome(avatar, focal, known.takes), clips, effort.map_size, {}, ignore)
     (project.avatar_folder / LOOK).unlink()
 
 

@@ -8,8 +8,6 @@ because panels look for the head among them. Medians by the processor's clock, s
 """
 
 import argparse
-import json
-import os
 import statistics
 import sys
 import tempfile
@@ -17,7 +15,6 @@ import time
 from pathlib import Path
 
 ROUNDS = 30
-CHECKOUT = Path(__file__).resolve().parents[1]
 FRAMES = {"bake 1,000 frames": 1000, "bake 10,000 frames": 10_000}
 BOUNDS = {"all panels": 2e-3, "import": 1.0, "bake 1,000 frames": 0.5, "bake 10,000 frames": 5.0}
 """Seconds that are not to be exceeded."""
@@ -29,15 +26,12 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1000)
     parser.add_argument("--blender", type=Path, default=None)
     options = parser.parse_args()
-    from spark_backend.pipeline.blender_child import run_blender_script
-    from spark_backend.pipeline.blender_env import find_blender
+    from in_blender import ask
 
     with tempfile.TemporaryDirectory() as scratch:
         project = prepare(Path(scratch))
         request = {"project": str(project), "objects": options.objects}
-        answer = run_blender_script(
-            find_blender(options.blender), Path(__file__), request, [project], lambda event: None
-        )
+        answer = ask(Path(__file__), request, project, options.blender)
     print(f"Blender {answer['version']}, {options.objects} other objects, {answer['clips']} clips")
     for name, seconds in answer["seconds"].items():
         bound = BOUNDS.get(name)
@@ -72,8 +66,7 @@ def measure(request: dict) -> dict:
     """The part inside Blender."""
     import bpy
 
-    sys.path.append(str(CHECKOUT))
-    sys.path.append(str(CHECKOUT / "tests" / "blender" / "addon"))
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "blender" / "addon"))
     import installed
 
     import spark_blender.registration as registration
@@ -115,15 +108,8 @@ def clocked(work, *arguments) -> float:
     return time.process_time() - start
 
 
-def answer_in_blender() -> None:
-    """Answers the request named last on the command line, then ends at once, as the exporter's runner does."""
-    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
-    Path(request["result"]).write_text(json.dumps(measure(request)), encoding="utf-8")
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    if sys.argv[-1].endswith("request.json"):
-        answer_in_blender()
-    else:
-        main()
+    sys.path.append(str(Path(__file__).parent))  # which Blender's Python is told to leave out
+    from in_blender import run
+
+    run(main, measure)

@@ -25,6 +25,8 @@ class AvatarFacts:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
     """report.json beside it, when there is one."""
+    preview: Path | None = None
+    """A picture of it, when there is one."""
 
 
 @dataclass(frozen=True)
@@ -101,4 +103,12 @@ def read_avatar_facts(folder: Path) -> AvatarFacts | None:
         report = read_json(folder / "report.json")
     metrics = content.get("metrics", {})
     clips = tuple(metrics["focal"]) if "focal" in metrics else None
-    return AvatarFacts(path.stat().st_mtime, clips, content.get("head_model", ""), metrics, report)
+    preview = folder / "preview.png"
+    return AvatarFacts(
+        path.stat().st_mtime,
+        clips,
+        content.get("head_model", ""),
+        metrics,
+        report,
+        preview if preview.exists() else None,
+    )

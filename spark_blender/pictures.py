@@ -45,6 +45,14 @@ def thumbnail(video: Path) -> int:
     return _collection[name].icon_id
 
 
+def portrait(path: Path, made: float) -> int:
+    """The icon of a head's picture as it was `made`; read as a thumbnail is."""
+    name = f"head {made} {path}"
+    if name not in _collection:
+        _collection.load(name, str(path), "IMAGE")
+    return _collection[name].icon_id
+
+
 def tiles() -> list[list[int]]:
     """The icons of a job's latest picture: rows from the top, each from left to right; none before the first."""
     rows, columns = _grid

@@ -8,6 +8,7 @@ import bpy
 from . import runtime
 from .backend import describe_row
 from .drawing import alert, draw_set_up, paragraph
+from .job_state import sentence
 from .session import MODELS, SET_UP
 
 
@@ -20,6 +21,7 @@ def draw_preferences(preferences: bpy.types.AddonPreferences, context: bpy.types
     if not session.is_busy(SET_UP):
         paragraph(layout, context, session.backend.message, "INFO")
     draw_set_up(layout, context)
+    draw_log(layout)
     row = layout.row(align=True)
     row.operator("spark.check_backend")
     row.operator("spark.set_up_backend", text="Repair").repair = True
@@ -29,6 +31,16 @@ def draw_preferences(preferences: bpy.types.AddonPreferences, context: bpy.types
     layout.prop(preferences, "projects")
     layout.prop(preferences, "keep_running")
     layout.operator("spark.copy_report", icon="COPYDOWN")
+
+
+def draw_log(layout: bpy.types.UILayout) -> None:
+    """What the set-up prints at the moment."""
+    if not runtime.session().is_busy(SET_UP):
+        return
+    column = layout.box().column(align=True)
+    column.scale_y, column.active = 0.7, False
+    for line in runtime.session().log_lines:
+        column.label(text=line)
 
 
 def draw_checks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -45,7 +57,7 @@ def draw_checks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def draw_models(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Every model with its licence and size, and how it is got."""
     session = runtime.session()
-    header, body = layout.panel("spark_models", default_closed=True)
+    header, body = layout.panel("spark_models")
     header.label(text="Models")
     if body is None:
         return
@@ -65,7 +77,7 @@ def draw_model(layout: bpy.types.UILayout, context: bpy.types.Context, model: Ma
     box = layout.box()
     row = box.row(align=True)
     row.label(text=str(model["name"]), icon="CHECKMARK" if model["here"] else "IMPORT")
-    paragraph(box, context, f"{str(model['for']).capitalize()}. {model['licence']}, {size_of(model)}")
+    paragraph(box, context, f"{sentence(str(model['for']))}. {model['licence']}, {size_of(model)}")
     paragraph(box, context, str(model["where"]))
     if not model["here"] and model["source"]:
         row.operator("spark.get_model", text="Download", icon="IMPORT").model = str(model["name"])

@@ -20,7 +20,7 @@ from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CAMERAS, CHECK, MODELS, SET_UP, WORK, Backend, stopped_job
+from .session import CAMERAS, CHECK, MODELS, SET_UP, WORK, Backend, last_lines, stopped_job
 from .viewport import show_head, waiting
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
@@ -48,6 +48,8 @@ def pump() -> None:
         return
     if (state := runtime.session().state(WORK)) is not None and state.preview:
         take_picture(state)
+    if (state := runtime.session().state(SET_UP)) is not None and state.busy:
+        runtime.session().note_log(last_lines(state.log))
     for kind, state in runtime.session().pump():
         try:
             finish(kind, state)

@@ -1,4 +1,4 @@
-"""How good a head is, in words, from the figures that its fit has left. Plain Python, no bpy."""
+"""What a head is built on and how good it is, in words. Plain Python, no bpy."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ from .facts import AvatarFacts
 
 GRADES = ((1.5, "very close"), (2.5, "close"), (4.0, "fair"))
 """Mean distance of the landmarks, in percent of that between the eyes' outer corners, up to which a word holds."""
+HEAD_MODELS = {"anny": "Anny, CC0"}
+"""Name and licence of the head models that the backend has."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ from .job_state import RESUMABLE, JobState, advance, sentence
 KEPT_JOBS = 10
 """Folders of earlier jobs that stay beside a new one, for their logs."""
 
+LOG_LINES, LOG_BYTES = 5, 2000
+"""How much of a log is shown, and read for it."""
+
 CHECK, WORK, SET_UP, MODELS, CAMERAS = "check", "work", "set-up", "models", "cameras"
 """The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment, the
 listing and fetching of models, the listing of cameras."""
@@ -75,6 +78,8 @@ class Session:
         """The models that the backend knows, see `spark models`."""
         self.cameras: tuple[str, ...] = ()
         """Names of the computer's cameras, when they were last listed."""
+        self.log_lines: tuple[str, ...] = ()
+        """The last lines that the set-up has printed, while it runs."""
         self.facts: dict[Path, ProjectFacts] = {}
         """Projects by folder, as they were when they were last looked at."""
         self.recent: tuple[Path, ...] = ()
@@ -113,6 +118,12 @@ class Session:
             raise SparkError("There is no job to resume; start a new one")
         process = start_process(command, state.folder, terms)
         self._take_up(kind, process, JobState(state.command, state.folder, state.options))
+
+    def note_log(self, lines: tuple[str, ...]) -> None:
+        """Notes what is printed."""
+        if lines != self.log_lines:
+            self.log_lines = lines
+            self.revision += 1
 
     def note_facts(self, facts: ProjectFacts) -> None:
         """Notes what a project holds."""
@@ -203,6 +214,17 @@ def stopped_job(parent: Path) -> Path | None:
     events, _ = read_events(newest)
     ended = any(isinstance(event, Done) or (isinstance(event, Failed) and event.kind == "user") for event in events)
     return None if ended else newest
+
+
+def last_lines(path: Path) -> tuple[str, ...]:
+    """The last lines of a log, without those that are empty; none when there is no log yet."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return tuple(line.strip() for line in text.splitlines() if line.strip())[-LOG_LINES:]
 
 
 def new_job_folder(parent: Path, command: str) -> Path:

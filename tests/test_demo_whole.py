@@ -13,6 +13,7 @@ from spark_backend.pipeline.export import BLENDER_FORMATS
 from spark_backend.pipeline.options import DemoOptions
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.project import create_project, open_project
+from spark_backend.protocol.storage import read_json
 from spark_backend.protocol.take import load_take
 
 
@@ -47,6 +48,10 @@ def test_a_film_of_a_made_up_person_is_captured(tmp_path: Path, capfd: pytest.Ca
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "a rendered performance" in page
     assert 'class="truth"' in page
+
+    made = open_project(tmp_path / "person.spark").avatar_folder
+    assert (made / "preview.png").stat().st_size > 10_000
+    assert read_json(made / "report.json")["clips"]["performance"]["found"] == 36
 
     truth = load_take(tmp_path / "truth" / "take.npz")
     take = load_take(open_project(tmp_path / "person.spark").take_path("performance"))

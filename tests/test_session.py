@@ -50,6 +50,13 @@ def test_old_job_folders_go_but_never_a_running_one(tmp_path: Path) -> None:
     assert "not a job" in left
 
 
+def test_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    assert session.last_lines(log) == ()
+    log.write_bytes(b"\xff" * 3000 + b"\n" + b"".join(b"Fetching %d\r\n\n" % number for number in range(9)))
+    assert session.last_lines(log) == tuple(f"Fetching {number}" for number in range(4, 9))
+
+
 def test_two_jobs_of_one_second_get_two_folders(tmp_path: Path) -> None:
     first = session.new_job_folder(tmp_path, "capture")
     write_job(first, Job("capture"))

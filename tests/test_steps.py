@@ -72,5 +72,7 @@ def test_a_clip_of_somebody_else_is_named() -> None:
     assert [line.good for line in lines] == [False, False]
     assert lines[0].text.startswith("Likeness poor: landmarks 5.1 %")
     assert "b fits worst (9.0 %); is it the same person?" in lines[1].text
+    missing = describe_quality(replace(AVATAR, report={"warnings": ["No frame shows a smile"]}))
+    assert [(line.text, line.good) for line in missing] == [("No frame shows a smile", False)]
     [alone] = describe_quality(replace(AVATAR, metrics={"reprojection": {"a": 1.2}}))
     assert alone.text.startswith("Likeness very close")

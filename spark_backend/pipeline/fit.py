@@ -22,7 +22,7 @@ from ..protocol.avatar import Avatar, save_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
-from ..protocol.storage import filesystem_errors, read_npz, write_npz
+from ..protocol.storage import filesystem_errors, read_npz, write_json, write_npz
 from ..protocol.take import Take, load_take, save_take
 from ..solve.look import LOOK, learn_look, save_look
 from ..solve.options import SolveOptions
@@ -31,8 +31,10 @@ from ..solve.to_take import state_to_take
 from ..solve.tracking import track_clip
 from .measure import clip_figures
 from .options import FitOptions
-from .progress import section, sections
+from .portrait import portrait
+from .progress import overheard, section, sections
 from .refining import Known, refine
+from .sheet import save_picture
 from .strangers import warn_of_strangers
 
 
@@ -66,27 +68,30 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
     if not project.clips:
         raise SparkError(f"{options.project}: has no clips; add some with `spark ingest`")
     clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
-    effort, stages = EFFORT[options.preset], curriculum(options)
+    effort, stages, warnings = EFFORT[options.preset], curriculum(options), []
+    report = overheard(report, warnings)
     step, key = sections(report, STEPS[options.preset]), fit_key(clips, effort, stages)
     known = landmark_stage(project, clips, effort, key, step["landmarks"])
     if missing := what_is_missing(known.takes):
         listed = " or ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         report(Warning(f"No frame shows {listed}; a clip that does would make the head better"))
     outcome = refine(known, stages, effort.keyframes, effort.batch, work_folder(project), key, step["pictures"])
-    errors = [
-        clip_figures(outcome.avatar, take, frames).reprojection
-        for take, (_, frames) in zip(outcome.takes, clips, strict=True)
-    ]
+    figures = {
+        name: clip_figures(outcome.avatar, take, frames)
+        for name, take, (_, frames) in zip(project.clips, outcome.takes, clips, strict=True)
+    }
     metrics = {
         "focal": dict(zip(project.clips, outcome.focal, strict=True)),
         "picture_size": {name: list(info.size) for name, (info, _) in zip(project.clips, clips, strict=True)},
-        "reprojection": dict(zip(project.clips, errors, strict=True)),
+        "reprojection": {name: of_clip.reprojection for name, of_clip in figures.items()},
     }
     outcome = replace(outcome, avatar=replace(outcome.avatar, metrics=metrics))
-    report(Metric("reprojection", float(np.mean(errors)), "% of the interocular distance"))
-    write_avatar(project, outcome, clips, effort.map_size, step["texture"])
+    error = float(np.mean(list(metrics["reprojection"].values())))
+    report(Metric("reprojection", error, "% of the interocular distance"))
+    quality = {"clips": {name: asdict(of_clip) for name, of_clip in figures.items()}, "warnings": warnings}
+    write_avatar(project, outcome, clips, effort.map_size, quality, step["texture"])
     shutil.rmtree(work_folder(project), ignore_errors=True)
-    return {"avatar": str(project.avatar_folder), "reprojection": float(np.mean(errors))}
+    return {"avatar": str(project.avatar_folder), "reprojection": error}
 
 
 def curriculum(options: FitOptions) -> tuple[Stage, ...]:
@@ -143,9 +148,14 @@ def landmark_take(head: HeadModel, avatar: Avatar, info: ClipInfo, frames: Frame
 
 
 def write_avatar(
-    project: Project, outcome: Outcome, clips: Sequence[tuple[ClipInfo, Frames]], size: int, report: Report
+    project: Project,
+    outcome: Outcome,
+    clips: Sequence[tuple[ClipInfo, Frames]],
+    size: int,
+    quality: Mapping[str, Any],
+    report: Report,
 ) -> None:
-    """Bakes the maps and writes everything beside the old avatar, then takes its place."""
+    """Bakes the maps and writes everything beside the old avatar, then takes its place. `quality` is report.json's."""
     fresh, old = project.folder / ".avatar-new", project.folder / ".avatar-old"
     with filesystem_errors(fresh):
         shutil.rmtree(fresh, ignore_errors=True)
@@ -153,7 +163,10 @@ def write_avatar(
     try:
         seen = [Observation(Path(info.source), take) for (info, _), take in zip(clips, outcome.takes, strict=True)]
         maps = bake_textures(outcome.avatar, seen, fresh, size=size, report=report)
-        save_avatar(fresh, replace(outcome.avatar, maps=maps))
+        avatar = replace(outcome.avatar, maps=maps)
+        save_avatar(fresh, avatar)
+        save_picture(fresh / "preview.png", portrait(avatar, outcome.takes[0]))
+        write_json(fresh / "report.json", quality)
         save_look(fresh / LOOK, learn_look(outcome.avatar, clips, outcome.takes))
         shutil.rmtree(old, ignore_errors=True)
         if project.avatar_folder.exists():

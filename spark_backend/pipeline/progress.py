@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ..protocol.job import Event, Progress, Report
+from ..protocol.job import Event, Progress, Report, Warning
 
 
 def section(report: Report, start: float, end: float) -> Report:
@@ -31,3 +31,14 @@ def sections(report: Report, weights: dict[str, float]) -> dict[str, Report]:
 def shares(report: Report, count: int) -> list[Report]:
     """A report for each of `count` equally long steps."""
     return [section(report, index / count, (index + 1) / count) for index in range(count)]
+
+
+def overheard(report: Report, warnings: list[str]) -> Report:
+    """The same report; each warning that passes is put into the list as well."""
+
+    def forward(event: Event) -> None:
+        if isinstance(event, Warning) and event.message not in warnings:
+            warnings.append(event.message)
+        report(event)
+
+    return forward

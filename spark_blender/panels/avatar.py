@@ -1,14 +1,20 @@
 """The person's head: trained by the backend, then brought into the scene."""
 
+from collections.abc import Sequence
+
 import bpy
 
 from ..drawing import paragraph
+from ..facts import AvatarFacts
+from ..pictures import portrait
 from ..properties import settings_of
-from ..quality import describe_quality
+from ..quality import HEAD_MODELS, describe_quality
 from ..situation import facts_of
 from ..steps import RUNNING, Step
 from .base import ORDER, StepPanel, job_of_step, split_column
 from .job import draw_job
+
+PORTRAIT_SCALE = 7.0
 
 
 class SPARK_PT_avatar(StepPanel, bpy.types.Panel):
@@ -19,7 +25,10 @@ class SPARK_PT_avatar(StepPanel, bpy.types.Panel):
     def draw_step(self, context: bpy.types.Context, step: Step) -> None:
         layout, settings, facts = self.layout, settings_of(context.scene), facts_of(settings_of(context.scene))
         if step.status != RUNNING:
-            split_column(layout).prop(settings, "preset")
+            column = split_column(layout)
+            if facts is not None:
+                draw_named(column, "Head Model", HEAD_MODELS.get(facts.head_model, facts.head_model))
+            column.prop(settings, "preset")
             row = layout.row()
             row.scale_y = 1.6
             row.operator("spark.train", icon="PLAY", text="Train Again" if facts and facts.avatar else "Train")
@@ -27,8 +36,27 @@ class SPARK_PT_avatar(StepPanel, bpy.types.Panel):
         if state is not None:
             draw_job(layout, context, state)
         if facts is not None and facts.avatar is not None and step.status != RUNNING:
-            for line in describe_quality(facts.avatar):
-                paragraph(layout, context, line.text, "CHECKMARK" if line.good else "ERROR")
+            draw_quality(layout, context, facts.avatar, state.warnings if state is not None else ())
+
+
+def draw_named(column: bpy.types.UILayout, name: str, text: str) -> None:
+    """What is given and not to be chosen, in line with the choices."""
+    row = column.split(factor=0.4)
+    left = row.row()
+    left.alignment = "RIGHT"
+    left.label(text=name)
+    row.label(text=text)
+
+
+def draw_quality(
+    layout: bpy.types.UILayout, context: bpy.types.Context, avatar: AvatarFacts, told: Sequence[str]
+) -> None:
+    """The head's picture and what is to be known of it, apart from what its training has `told` above."""
+    if avatar.preview is not None:
+        layout.template_icon(icon_value=portrait(avatar.preview, avatar.made), scale=PORTRAIT_SCALE)
+    for line in describe_quality(avatar):
+        if line.text not in told:
+            paragraph(layout, context, line.text, "CHECKMARK" if line.good else "ERROR")
 
 
 class SPARK_PT_import(StepPanel, bpy.types.Panel):

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.blender
 
 PYTHONS = [program.path for program in programs() if program.is_python]
 STALE = ["(stale)", "1 clip added since the head was trained; train again to use that"]
-CHOICES = ["<preset>", "[Train Again]"]
-LIKENESS = "Likeness very close: landmarks 1.2 % of the eye distance off"
+CHOICES = ["Head Model", "Anny, CC0", "<preset>", "[Train Again]"]
+QUALITY = ["picture", "Likeness very close: landmarks 1.2 % of the eye distance off"]
+MISSING = "No frame shows a smile"
 """What the panel Avatar shows around what it tells of a job, once there is a head."""
 
 
@@ -95,8 +96,8 @@ def test_training_shows_progress_and_picture_and_imports_the_head(seen) -> None:
     assert colours == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]  # left to right as in the file
     assert not can_train
     assert train["status"] == "done"
-    assert train["lines"][3].startswith("Training done after ")
-    assert train["lines"][-2:] == ["good: the end is damaged", LIKENESS]
+    assert train["lines"][5].startswith("Training done after ")
+    assert train["lines"][-4:] == [MISSING, "good: the end is damaged", *QUALITY]
     assert "1 s   98 %" in train["clips"]
     assert "Face in 98 % of 24 frames" in train["clips"]
     assert train["import"][0] == "(done)"
@@ -119,7 +120,7 @@ def test_a_capture_ends_in_an_animated_head(seen) -> None:
 
 def test_another_clip_is_tracked_on_the_head_that_is_there(seen) -> None:
     track = step(seen, "another_clip")
-    assert track["stale"] == [*STALE, *CHOICES, LIKENESS]
+    assert track["stale"] == [*STALE, *CHOICES, *QUALITY, MISSING]
     command, options = track["job"]
     assert command == "capture"
     assert {name: options[name] for name in ("tracker", "keep_head")} == {"tracker": "optimise", "keep_head": True}
@@ -199,7 +200,7 @@ def test_exports(seen) -> None:
 def test_a_failing_backend_ends_in_a_sentence(seen, play: str, sentence: str) -> None:
     fault = step(seen, "faults")[play]
     assert fault["status"] == "failed"
-    assert fault["lines"][2:] == [*CHOICES, sentence, "[Resume]", "[Open Log]", "[Dismiss]", LIKENESS]
+    assert fault["lines"][2:] == [*CHOICES, sentence, "[Resume]", "[Open Log]", "[Dismiss]", *QUALITY, MISSING]
 
 
 def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
@@ -213,11 +214,11 @@ def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
 def test_killed_cancelled_and_deaf_backends(seen) -> None:
     killed = step(seen, "killed")
     assert killed["status"] == "failed"
-    assert "The backend ended unexpectedly (killed" in killed["lines"][4]
+    assert "The backend ended unexpectedly (killed" in killed["lines"][6]
     cancelled = step(seen, "cancelled")
     assert cancelled["status"] == "cancelled"
     assert "Cancelling" in cancelled["cancelling"][0]
-    assert cancelled["lines"][4].startswith("Training cancelled after ")
+    assert cancelled["lines"][6].startswith("Training cancelled after ")
     assert step(seen, "deaf")["status"] == "cancelled"
 
 
@@ -239,7 +240,7 @@ def test_a_project_that_cannot_be_written_is_told(seen) -> None:
 def test_blender_stays_usable_and_old_jobs_go(seen) -> None:
     usable = step(seen, "still_usable")
     assert usable["status"] == "done"
-    assert usable["dismissed"] == [*STALE, *CHOICES, LIKENESS]
+    assert usable["dismissed"] == [*STALE, *CHOICES, *QUALITY, MISSING]
     assert usable["folders"] <= 10
 
 

@@ -21,13 +21,17 @@ CAPTIONS = {
     ),
     "set-up": (
         "Set up the backend",
-        "*Set Up Backend* makes the environment, from the network or from a folder of wheels. It can be cancelled and "
-        "goes on from there.",
+        "*Set Up Backend* makes the environment, from the network or, as here, from a folder of wheels. Bar, step and "
+        "log tell how far it is. It can be cancelled and goes on from there.",
     ),
     "ready": (
         "Check",
         "In the sidebar (N), tab *SPARK*: the row *Backend* says whether the environment works and on which device. "
         "The steps of the work follow below, from top to bottom; the dot marks the next one.",
+    ),
+    "models": (
+        "What it has",
+        "What the check has found, in words, and every model with its licence, its size and where it is.",
     ),
     "new-project": ("Make a project", "*New* asks for the person's name: a project is a folder for one person."),
     "clips": (
@@ -39,10 +43,15 @@ CAPTIONS = {
         "*Train* fits the head to all clips. Bar, stage and picture tell how far it is; Blender stays free meanwhile.",
     ),
     "cancelled": ("Cancel", "The cross stops the training. What is done is kept: *Resume* goes on."),
-    "trained": ("The head", "It arrives in the scene by itself: mesh, 52 shape keys, armature, materials."),
+    "trained": (
+        "The head",
+        "It arrives in the scene by itself: mesh, 52 shape keys, armature, materials. The panel shows it too, and says "
+        "how well it meets its clips and what they lack.",
+    ),
     "captured": (
         "Capture",
-        "*Capture* follows the selected clip on that head. The scene gets the clip's rate, range, camera and picture.",
+        "*Capture* follows the selected clip on that head. The scene gets the clip's rate, range, camera and picture, "
+        "and the view is fitted beside the sidebar.",
     ),
     "scrubbed": ("Look", "Any frame of the timeline: the head lies over the face that it was taken from."),
     "exported": ("Export", "Choose a kind of file and a place."),
@@ -74,9 +83,10 @@ class Page:
         place.mkdir(parents=True, exist_ok=True)
         text = TITLE
         for name, (heading, words) in CAPTIONS.items():
-            if name not in self.taken:
+            if name in self.taken:
+                with Image.open(self.taken[name]) as picture:
+                    picture.convert("RGB").save(place / f"{name}.jpg", quality=QUALITY, optimize=True)
+            elif not (place / f"{name}.jpg").exists():  # of a walk with SPARK_GUI_FULL
                 continue
-            with Image.open(self.taken[name]) as picture:
-                picture.convert("RGB").save(place / f"{name}.jpg", quality=QUALITY, optimize=True)
             text += f"\n## {heading}\n\n{fill(words, 120)}\n\n![{heading}](images/walkthrough/{name}.jpg)\n"
         (docs / "walkthrough.md").write_text(text, encoding="utf-8")

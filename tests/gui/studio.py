@@ -111,7 +111,10 @@ class Studio:
 
     def show_preferences(self) -> None:
         """A window of its own with the add-on's preferences, as a click on its arrow shows them."""
+        self.window.type("mousemove 640 480")  # it opens under the mouse
         self.window.call(PREFERENCES)
+        self.settle(1.0)
+        self.window.type("search --name Preferences windowmove 290 60", "search --name Preferences windowsize 690 860")
         self.settle(1.0)
 
     def close_preferences(self) -> None:

@@ -87,7 +87,10 @@ def test_set_up(studio: Studio, page: Page) -> None:
         studio.set_preference("wheels", HOME / wheels.name)
         studio.click("spark.set_up_backend")
         studio.window.wait_for(f"{SESSION}.state('set-up').fraction > 0.2", PATIENCE)
+        studio.show_preferences()
         page.picture("set-up", studio.window)
+        assert studio.window.value(f"{SESSION}.log_lines"), "what pip prints"
+        studio.close_preferences()
         studio.window.wait_for(f"not {SESSION}.is_busy('set-up')", PATIENCE)
     else:
         studio.set_preference("backend", ENVIRONMENT)
@@ -96,6 +99,12 @@ def test_set_up(studio: Studio, page: Page) -> None:
     assert studio.window.value(f"{SESSION}.backend.status") == "ready", studio.window.value(f"{SESSION}.backend")
     studio.settle()
     page.picture("ready", studio.window)
+    studio.window.call("bpy.ops.spark.list_models()")
+    studio.window.wait_for(f"not {SESSION}.is_busy('models')", 120)
+    assert [model["name"] for model in studio.window.value(f"{SESSION}.models")] == ["face_landmarker", "anny"]
+    studio.show_preferences()
+    page.picture("models", studio.window)
+    studio.close_preferences()
 
 
 def gather_wheels(folder: Path) -> Path:

@@ -43,6 +43,9 @@ def play_good(options, report):
     made = read_json(project.avatar_folder / "avatar.json")
     metrics = {"focal": dict.fromkeys(project.clips, 1.0), "reprojection": dict.fromkeys(project.clips, 1.2)}
     write_json(project.avatar_folder / "avatar.json", {**made, "metrics": metrics})
+    shutil.copy(HERE / "preview.png", project.avatar_folder / "preview.png")
+    write_json(project.avatar_folder / "report.json", {"warnings": ["No frame shows a smile"]})
+    report(Warning("No frame shows a smile"))
     report(Warning(f"{names[0]}: the end is damaged"))
     return {"project": project.folder, "avatar": project.avatar_folder}
 

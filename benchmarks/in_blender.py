@@ -1,0 +1,36 @@
+"""For benchmarks that measure inside Blender: the same file runs here, where it asks, and there, where it answers."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def ask(script: Path, request: Mapping[str, Any], folder: Path, blender: Path | None = None) -> dict[str, Any]:
+    """What the script's `measure` answers in a Blender, the one that exports use when none is named.
+
+    `folder` is where the request's files are.
+    """
+    from spark_backend.pipeline.blender_child import run_blender_script
+    from spark_backend.pipeline.blender_env import find_blender
+
+    return run_blender_script(find_blender(blender), script, request, [folder], lambda event: None)
+
+
+def run(main: Callable[[], None], measure: Answer) -> None:
+    """Runs `main`; in Blender answers the request named last on the command line, then ends at once, as the
+    exporter's runner does.
+    """
+    if not sys.argv[-1].endswith("request.json"):
+        main()
+        return
+    sys.path.append(str(CHECKOUT))
+    request = json.loads(Path(sys.argv[-1]).read_text(encoding="utf-8"))
+    Path(request["result"]).write_text(json.dumps(measure(request)), encoding="utf-8")
+    os._exit(0)

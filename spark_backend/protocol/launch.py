@@ -211,7 +211,7 @@ def spawn(
 def describe_exit(code: int) -> str:
     """An exit code in words; a negative one is a POSIX signal."""
     if code == -9:
-        return "killed; the system does so when memory runs out"
+        return "killed; the system does so when memory runs out, so close other programs and try again"
     if code < 0:
         names = {number.value: number.name for number in signal.Signals}
         return f"stopped by {names.get(-code, f'signal {-code}')}"

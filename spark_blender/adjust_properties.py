@@ -76,8 +76,8 @@ class SPARK_PG_adjust(bpy.types.PropertyGroup):
         **{"min": 0.0, "max": 0.5, "soft_max": 0.05, "step": 0.1, "precision": 3, "update": play_anew},
     )
     mirror: BoolProperty(name="Mirror", description="Exchange left and right", update=play_anew)
-    has_rest: BoolProperty()
-    rest_jaw: FloatVectorProperty(size=4, default=(1.0, 0.0, 0.0, 0.0))
+    has_rest: BoolProperty(options={"HIDDEN"})
+    rest_jaw: FloatVectorProperty(size=4, default=(1.0, 0.0, 0.0, 0.0), options={"HIDDEN"})
     use_trim: BoolProperty(name="Trim", description="Play a part of the take only", update=play_anew)
     first: IntProperty(name="First Frame", description="Where the part begins", default=1, update=play_trimmed)
     last: IntProperty(name="Last Frame", description="Where the part ends", default=250, update=play_trimmed)
@@ -86,7 +86,7 @@ class SPARK_PG_adjust(bpy.types.PropertyGroup):
         description="Seconds before the end in which the face returns to its first pose; 0 makes no loop",
         **{"min": 0.0, "max": 10.0, "soft_max": 2.0, "step": 10, "update": play_anew},
     )
-    fault: StringProperty()
+    fault: StringProperty(options={"HIDDEN"})
 
 
 CLASSES = (SPARK_PG_adjusted_key, SPARK_PG_adjust)

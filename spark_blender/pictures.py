@@ -85,8 +85,8 @@ def take_picture(state: JobState) -> None:
 
 def forget_picture() -> None:
     """Shows no picture until a job has a new one."""
-    global _grid
-    _grid = (0, 0)
+    global _shown, _grid
+    _shown, _grid = ("", 0), (0, 0)
 
 
 def read_picture(path: Path) -> np.ndarray | None:

@@ -52,7 +52,7 @@ TARGETS = (
 class SPARK_PG_clip(bpy.types.PropertyGroup):
     """One video in the list"""
 
-    path: StringProperty(name="Video", subtype="FILE_PATH")
+    path: StringProperty(name="Video", description="The video's file", subtype="FILE_PATH")
     face: IntProperty(
         name="Person",
         description="Which of the people in the picture to follow: 0 is the one who is largest and longest there",

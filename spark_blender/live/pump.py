@@ -36,7 +36,10 @@ _drawn = (-1, 0.0)
 def drive(project: Project) -> None:
     """The project's head follows from now on; it is imported when the scene has none."""
     global _driver, _clock
-    head = result.find_head(project.folder) or result.import_head(project)
+    head = result.find_head(project.folder)
+    if head is None:
+        head = result.import_head(project)
+        bpy.ops.ed.undo_push(message="Import Avatar")
     _driver = RigDriver(head, load_avatar(project.avatar_folder))
     if not bpy.app.background and not bpy.app.timers.is_registered(tick):
         bpy.app.timers.register(tick, first_interval=INTERVAL, persistent=True)

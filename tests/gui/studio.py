@@ -114,7 +114,8 @@ class Studio:
         self.window.type("mousemove 640 480")  # it opens under the mouse
         self.window.call(PREFERENCES)
         self.settle(1.0)
-        self.window.type("search --name Preferences windowmove 290 60", "search --name Preferences windowsize 690 860")
+        for wish in (("windowmove", 290, 60), ("windowsize", 690, 860)):  # large enough to show all
+            self.window.run("xdotool", "search", "--name", "Preferences", *map(str, wish))
         self.settle(1.0)
 
     def close_preferences(self) -> None:

@@ -87,10 +87,8 @@ def test_set_up(studio: Studio, page: Page) -> None:
         studio.set_preference("wheels", HOME / wheels.name)
         studio.click("spark.set_up_backend")
         studio.window.wait_for(f"{SESSION}.state('set-up').fraction > 0.2", PATIENCE)
-        studio.show_preferences()
         page.picture("set-up", studio.window)
         assert studio.window.value(f"{SESSION}.log_lines"), "what pip prints"
-        studio.close_preferences()
         studio.window.wait_for(f"not {SESSION}.is_busy('set-up')", PATIENCE)
     else:
         studio.set_preference("backend", ENVIRONMENT)

@@ -80,6 +80,37 @@ def panel_names():
     return [f"SPARK_PT_{name}" for name in NAMES]
 
 
+def step_tooltips():
+    """What shows no words when the mouse rests on it."""
+    kinds = {f"spark.{name}": getattr(bpy.ops.spark, name).get_rna_type() for name in dir(bpy.ops.spark)}
+    bases = (bpy.types.PropertyGroup, bpy.types.AddonPreferences)
+    kinds |= {kind.__name__: kind.bl_rna for base in bases for kind in base.__subclasses__() if is_ours(kind.__name__)}
+    silent = [name for name, kind in kinds.items() if not is_ours(name) and not kind.description]
+    for name, kind in kinds.items():
+        for item in kind.properties:
+            if item.identifier in UNSEEN or item.is_hidden or item.type == "COLLECTION":
+                continue
+            choices = item.enum_items if item.type == "ENUM" else ()
+            silent += [f"{name}.{item.identifier}"] * (not item.description)
+            silent += [f"{name}.{item.identifier}.{choice.identifier}" for choice in choices if not choice.description]
+    return {"kinds": len(kinds), "silent": silent}
+
+
+UNSEEN = ("rna_type", "name", "bl_idname", "filepath", "directory")
+"""No button of ours shows these; a path belongs to Blender's file browser."""
+
+
+def is_ours(name):
+    return name.startswith("SPARK_")
+
+
+def step_undo_options():
+    """Every operator, and whether Blender's undo takes it back."""
+    names = [name for name in dir(bpy.types) if name.startswith("SPARK_OT")]
+    kinds = [getattr(bpy.types, name) for name in names]
+    return {kind.bl_idname: "UNDO" in getattr(kind, "bl_options", ()) for kind in kinds}
+
+
 def step_enable_and_disable():
     seen = []
     for _ in range(2):

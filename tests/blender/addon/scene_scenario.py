@@ -214,6 +214,49 @@ def roughness(rows):
     return sum(abs(b - a) for a, b in pairs) / len(pairs)
 
 
+def step_undo_each():
+    """What a button does to the scene is taken back by one undo. Gives what it left, and whether it did anything."""
+    buttons = {
+        "import": lambda: bpy.ops.spark.import_avatar("EXEC_DEFAULT", True, beside=True),
+        "bake": lambda: bpy.ops.spark.bake_take("EXEC_DEFAULT", True),
+        "asset": lambda: bpy.ops.spark.mark_asset("EXEC_DEFAULT", True),
+        "clip": lambda: bpy.ops.spark.remove_clip("EXEC_DEFAULT", True),
+        "project": lambda: bpy.ops.spark.open_recent("EXEC_DEFAULT", True, folder=str(WORK / "Berta.spark")),
+        "move": lambda: bpy.ops.spark.move_head("EXEC_DEFAULT", True, place="OBJECT"),
+    }
+    settings().target, settings().match_scene = "LAYER", True
+    found = {}
+    for name, press in buttons.items():
+        bpy.ops.ed.undo_push(message="before")
+        before = fingerprint()
+        press()
+        pressed = fingerprint()
+        bpy.ops.ed.undo()
+        after = fingerprint()
+        left = {part: [before[part], after[part]] for part in before if before[part] != after[part]}
+        found[name] = [left, pressed != before]
+    settings().target, settings().match_scene = "ACTION", False
+    return found
+
+
+def fingerprint():
+    """What of a scene the buttons change."""
+    scene = bpy.context.scene
+    kinds = ("objects", "meshes", "armatures", "actions", "collections", "cameras", "movieclips")
+    owners = (head().armature, head().mesh.data.shape_keys) if head() else ()
+    animated = [owner.animation_data for owner in owners if owner.animation_data]
+    return {
+        **{kind: sorted(item.name for item in getattr(bpy.data, kind)) for kind in kinds},
+        "assets": sorted(item.name for item in bpy.data.collections if item.asset_data),
+        "plays": [data.action.name for data in animated],
+        "moves": [part("scene.head_motion").place_of(data.action) for data in animated[:1]],
+        "strips": [track.name for data in animated for track in data.nla_tracks],
+        "scene": [scene.frame_start, scene.frame_end, scene.render.fps, scene.camera and scene.camera.name],
+        "project": settings().project,
+        "clips": [item.name for item in settings().clips],
+    }
+
+
 def step_moved():
     """The file and its project are moved together, then the file alone."""
     home = WORK / "film"

@@ -34,7 +34,8 @@ def train(options, report):
 def play_good(options, report):
     for index in range(6):
         report(Progress(f"Step {index}", 0.2 + 0.1 * index, 3.0))
-        shutil.copy(HERE / "preview.png", Path.cwd() / "preview.png")
+        shutil.copy(HERE / "preview.png", Path.cwd() / "fresh.png")
+        Path("fresh.png").replace("preview.png")  # as the backend does: never a half of one
         report(Preview("preview.png"))
         time.sleep(0.05)
     names = ingest(options, report)["clips"]

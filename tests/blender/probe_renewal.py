@@ -75,6 +75,7 @@ def work_on(head):
 def add_key(mesh, name, ground):
     """A sculpted shape key, on top of another."""
     key = mesh.shape_key_add(name=name, from_mix=False)
+    key.value = 0.0  # a new one is on from Blender 5.0 on
     key.relative_key = mesh.data.shape_keys.key_blocks[ground]
     for index, point in enumerate(key.points):
         point.co = key.relative_key.points[index].co

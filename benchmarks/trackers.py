@@ -3,9 +3,9 @@
     python benchmarks/trackers.py VIDEO VIDEO... [--trackers NAME...] [--preset draft|standard|high] [--all-folds]
                                   [--frame-interval N] [--num-frames N] [--keep FOLDER]
 
-The videos show one person. The last one is held out, or each in turn with `--all-folds`. Prints a table a fold, means
-over the frames, and the pages' paths when the projects are kept. `spread` is the standard deviation over frames of the
-first tracker.
+The videos show one person. The last one is held out, or each in turn with `--all-folds`. The encoder is adapted to the
+others too when `adapted` is among the trackers. Prints a table a fold, means over the frames, and the pages' paths when
+the projects are kept. `spread` is the standard deviation over frames of the first tracker.
 """
 
 import argparse
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from spark_backend.evaluate.measures import MEASURES
+from spark_backend.pipeline.adapt import adapt
 from spark_backend.pipeline.evaluate import evaluate
 from spark_backend.pipeline.fit import fit
 from spark_backend.pipeline.ingest import ingest
-from spark_backend.pipeline.options import EvaluateOptions, FitOptions, IngestOptions
+from spark_backend.pipeline.options import AdaptOptions, EvaluateOptions, FitOptions, IngestOptions
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Event
 
@@ -52,6 +53,8 @@ def judge(held_out: Path, folder: Path, options: argparse.Namespace) -> Mapping[
     if not (folder / "avatar" / "avatar.json").exists():
         ingest(IngestOptions(folder, others), ignore)
         fit(FitOptions(folder, options.preset), ignore)
+        if "adapted" in options.trackers:
+            adapt(AdaptOptions(folder, options.preset), ignore)
     clip = next(iter(ingest(IngestOptions(folder, (held_out,)), ignore)["clips"]))
     wanted = EvaluateOptions(
         folder,

@@ -7,8 +7,8 @@ from toy_avatar import toy_avatar
 
 from spark_backend.adapt.expressions import MIRROR, from_rest, random_weights
 from spark_backend.adapt.learn import Learning, Material, begin, learn
-from spark_backend.adapt.personal import Curriculum, Person, believe
-from spark_backend.adapt.sights import Sights
+from spark_backend.adapt.personal import Curriculum, Person, real_loss
+from spark_backend.adapt.sights import Sights, Taught, joined_sights
 from spark_backend.adapt.train import Lessons, Stage, fit_projection
 from spark_backend.encoders.files import Tracker, load_tracker, save_tracker
 from spark_backend.encoders.generic import generic_weights, readout_from_bytes
@@ -19,7 +19,7 @@ from spark_backend.protocol.errors import Cancelled, SparkError
 from spark_backend.protocol.names import ARKIT_52
 
 FACING = torch.tensor([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-REAL = {"landmarks": 0.1, "lips": 0.1, "lids": 0.1, "gaze": 0.05, "steadfast": 0.5, "expression": 0.1}
+REAL = {"expression": 0.5, "rotation": 10.0, "shape": 0.1, "lips": 0.1, "lids": 0.1}
 
 
 def glance_of(head: LandmarkHead, weights: torch.Tensor, rotation: torch.Tensor, seed: int) -> Glance:
@@ -48,7 +48,8 @@ def material(person) -> Material:
         rest = person.head.rest[None]
         number = torch.zeros(count, dtype=torch.long)
         truth = Lessons(glance, weights, rotation, torch.ones(count), number, rest, torch.zeros_like(rest))
-        return truth, Sights(glance, glance_of(person.head, weights, rotation, seed + 50))
+        other = glance_of(person.head, weights, rotation, seed + 50)
+        return truth, Sights(glance, other, Taught(weights, rotation))
 
     known, seen = lessons(192, 1)
     judged, judged_seen = lessons(64, 2)
@@ -56,7 +57,11 @@ def material(person) -> Material:
 
 
 def plan(epochs: int = 4, **options) -> Curriculum:
-    return Curriculum(Stage("adapt", epochs, 1e-3, batch=64), REAL, **{"own": 1.0, "patience": 9, **options})
+    return Curriculum(
+        Stage("adapt", epochs, 1e-3, batch=64),
+        REAL,
+        **{"own": 1.0, "disturbed": True, "anchor": 0.0, "patience": 9, **options},
+    )
 
 
 def started(plan: Curriculum) -> Learning:
@@ -66,7 +71,7 @@ def started(plan: Curriculum) -> Learning:
 
 def run(learning: Learning, material: Material, person: Person, plan: Curriculum, tick=lambda part: None, after=None):
     torch.manual_seed(0)
-    return learn(learning, material, person, Readout(), plan, tick, after or (lambda learning: None))
+    return learn(learning, material, person, plan, tick, after or (lambda learning: None))
 
 
 def test_the_error_on_what_is_not_learned_from_falls(material, person):
@@ -98,7 +103,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_heads(material, person):
 
 
 def test_it_stops_when_nothing_is_gained(material, person):
-    hopeless = Curriculum(Stage("adapt", 30, 0.0, batch=64), REAL, 1.0, patience=3)
+    hopeless = Curriculum(Stage("adapt", 30, 0.0, batch=64), REAL, 1.0, True, 0.0, patience=3)
     learning = started(hopeless)
     run(learning, material, person, hopeless)
     assert learning.course.epoch == 3
@@ -107,17 +112,44 @@ def test_it_stops_when_nothing_is_gained(material, person):
 def test_a_batch_that_does_not_fit_is_halved(material, person, monkeypatch):
     sizes: list[int] = []
 
-    def believing(readout, sights, before, person, spread):
-        sizes.append(len(sights))
-        if len(sights) > 20 and torch.is_grad_enabled():
+    def crowded(readout, sights, *others):
+        sizes.append(sights.count())
+        if sights.count() > 20 and torch.is_grad_enabled():
             raise MemoryError
-        return believe(readout, sights, before, person, spread)
+        return real_loss(readout, sights, *others)
 
-    monkeypatch.setattr("spark_backend.adapt.learn.believe", believing)
+    monkeypatch.setattr("spark_backend.adapt.learn.real_loss", crowded)
     learning = started(plan(1))
     carried_out = run(learning, material, person, plan(1))
     assert carried_out.stage.batch == 16
     assert learning.course.epoch == 1
+
+
+def test_without_their_twins_only_clean_frames_are_learned_from(material, person):
+    broken = material.sights.disturbed._replace(deep=torch.full_like(material.sights.disturbed.deep, torch.nan))
+    sights, spread = material.sights._replace(disturbed=broken), torch.ones(52)
+    readout = Readout()
+    assert real_loss(readout, sights, person, spread, plan(disturbed=True)).isnan()
+    assert real_loss(readout, sights, person, spread, plan(disturbed=False)) > 0
+
+
+@pytest.mark.parametrize("anchor", [0.1, 1000.0])
+def test_an_anchor_holds_the_last_layer_and_lets_nothing_else_move(material, person, anchor):
+    learning = started(plan(3, anchor=anchor))
+    run(learning, material, person, plan(3, anchor=anchor))
+    state = learning.course.readout.state_dict()
+    moved = {name for name, value in state.items() if not torch.equal(value, learning.start[name])}
+    assert moved == {"leave.weight", "leave.bias"}
+    way = (state["leave.weight"] - learning.start["leave.weight"]).norm()
+    assert (way < 0.05) == (anchor > 1)
+
+
+def test_clips_are_joined_in_order(material):
+    joined = joined_sights([material.sights, material.judged_sights])
+    assert joined.count() == material.sights.count() + material.judged_sights.count()
+    last = joined.select(torch.arange(joined.count())[-5:])
+    torch.testing.assert_close(last.taught.weights, material.judged_sights.taught.weights[-5:])
+    torch.testing.assert_close(last.disturbed.deep, material.judged_sights.disturbed.deep[-5:])
 
 
 def test_a_tracker_round_trip(tmp_path, person):

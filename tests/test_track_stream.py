@@ -6,12 +6,11 @@ import torch
 from made_up_faces import box_at
 from toy_avatar import toy_avatar
 
-from spark_backend.encoders.alignment import STEADY
 from spark_backend.encoders.crop import FaceCrop, to_crop
 from spark_backend.encoders.readout import placed
 from spark_backend.geometry.camera import project
 from spark_backend.geometry.landmarks import LandmarkHead
-from spark_backend.geometry.rotation import matrix_from_vector, turn_towards
+from spark_backend.geometry.rotation import matrix_from_vector, turn_towards, vector_from_matrix
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.track.pose import Pose, PoseHead, pose_from_crop, projection_slope, refined
 from spark_backend.track.read import Seen
@@ -117,10 +116,22 @@ def crop_view(head: LandmarkHead, weights: torch.Tensor, rotation: torch.Tensor,
     """What a perfect encoder says of heads at `place`: landmarks, crop pose, middle and scale in pixels."""
     points = head.shaped(weights) @ rotation.mT + place[:, None]
     landmarks = project(points, K)
-    ray = rotation @ head.rest[list(STEADY)].mean(0) + place
+    ray = rotation @ head.middle + place
     upright = turn_towards(ray).mT @ rotation
     middle, scale = placed(landmarks, head.rest, upright)
     return landmarks, upright, middle, scale
+
+
+def test_a_perfect_encoder_gives_the_true_rotation():
+    """The rotation belongs to the ray to the face's middle, not to that of the steady landmarks above it."""
+    head = LandmarkHead(toy_avatar())
+    rotation = FACING @ matrix_from_vector(0.3 * torch.randn(5, 3))
+    place = torch.tensor([0.05, 0.1, 0.5]) - (rotation @ torch.tensor([0, 0, 1.6]))
+    _, upright, middle, scale = crop_view(head, torch.zeros(5, 52), rotation, place)
+    posed = PoseHead(toy_avatar())
+    found = pose_from_crop(upright.numpy(), middle.numpy(), scale.numpy(), np.zeros(5), K.numpy(), posed)
+    angle = vector_from_matrix(torch.as_tensor(found.rotation).float().mT @ rotation).norm(dim=-1)
+    assert torch.rad2deg(angle).max() < 0.6
 
 
 def test_pose_is_refined_to_the_true_one():
@@ -131,7 +142,7 @@ def test_pose_is_refined_to_the_true_one():
     landmarks, upright, middle, scale = crop_view(head, weights, rotation, place)
     wrong = upright @ matrix_from_vector(torch.full((5, 3), 0.02))
     posed, angle = PoseHead(toy_avatar()), np.zeros(5)
-    start = pose_from_crop(wrong.numpy(), middle.numpy(), scale.numpy(), angle, K.numpy(), posed.rest)
+    start = pose_from_crop(wrong.numpy(), middle.numpy(), scale.numpy(), angle, K.numpy(), posed)
     found = refined(start, posed, weights.numpy(), landmarks.numpy(), K.numpy())
 
     def error(pose: Pose) -> float:

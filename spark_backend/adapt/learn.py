@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..encoders.readout import Readout
-from .personal import Curriculum, Person, believe, generic_weights_of, halved, judge, own_loss, real_loss
+from .personal import Curriculum, Person, departure, halved, judge, own_loss, real_loss
 from .sights import Sights
 from .train import Course, Lessons, course, part, set_rate, spreads
 
@@ -29,6 +29,8 @@ class Learning:
     course: Course
     best: dict[str, Tensor]
     """The heads with the least error on what is only judged by."""
+    start: dict[str, Tensor]
+    """The heads before anything was learned."""
     errors: list[float] = field(default_factory=list)
     """After each epoch; the first is that of the generic heads."""
 
@@ -50,15 +52,16 @@ class Learning:
 
 def begin(readout: Readout, plan: Curriculum, seed: int) -> Learning:
     """Before anything is learned."""
+    readout.requires_grad_(not plan.anchor)
+    readout.leave.requires_grad_(True)
     start = {name: value.clone() for name, value in readout.state_dict().items()}
-    return Learning(course(readout, plan.stage, seed), start)
+    return Learning(course(readout, plan.stage, seed), dict(start), start)
 
 
 def learn(
     learning: Learning,
     material: Material,
     person: Person,
-    generic: Readout,
     plan: Curriculum,
     tick: Callable[[float], None],
     after_epoch: Callable[[Learning], None],
@@ -67,18 +70,17 @@ def learn(
 
     `tick` hears the part done and may raise; `after_epoch` may save. A batch that does not fit into memory is halved.
     """
-    readout, before = learning.course.readout, generic_weights_of(generic, material.sights, person)
-    judged_before = generic_weights_of(generic, material.judged_sights, person)
+    readout = learning.course.readout
 
     def error() -> float:
-        return judge(readout, material.judged_sights, judged_before, person, material.judged_lessons, plan)
+        return judge(readout, material.judged_sights, person, material.judged_lessons, plan)
 
     if not learning.errors:
         learning.errors.append(error())
     while learning.course.epoch < plan.stage.epochs and learning.waited < plan.patience:
         kept = learning.course.tensors()
         try:
-            run_epoch(learning.course, material, before, person, plan, tick)
+            run_epoch(learning, material, person, plan, tick)
         except (MemoryError, torch.cuda.OutOfMemoryError):
             if plan.stage.batch == 1:
                 raise
@@ -93,23 +95,24 @@ def learn(
 
 
 def run_epoch(
-    course: Course, material: Material, before: Tensor, person: Person, plan: Curriculum, tick: Callable[[float], None]
+    learning: Learning, material: Material, person: Person, plan: Curriculum, tick: Callable[[float], None]
 ) -> None:
     """Once through the real frames, with as many renders beside them."""
+    course = learning.course
     spread = spreads(material.lessons)
-    order = torch.randperm(len(material.sights), generator=course.generator).split(plan.stage.batch)
+    order = torch.randperm(material.sights.count(), generator=course.generator).split(plan.stage.batch)
     for number, rows in enumerate(order):
         done = (course.epoch + number / len(order)) / plan.stage.epochs
         tick(done)
         set_rate(course.optimiser, plan.stage, done)
-        believed = believe(course.readout, material.sights.select(rows), before[rows], person, spread)
-        loss = real_loss(believed, plan.real)
+        loss = real_loss(course.readout, material.sights.select(rows), person, spread, plan)
+        loss = loss + plan.anchor * departure(course.readout, learning.start)
         if plan.own:
             some = torch.randint(len(material.lessons), (plan.stage.batch,), generator=course.generator)
             lessons = material.lessons.select(some)
             loss = loss + plan.own * own_loss(course.readout, lessons, plan.stage, spread, course.generator)
         course.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(course.readout.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_([value for value in course.readout.parameters() if value.requires_grad], 1.0)
         course.optimiser.step()
     course.epoch += 1

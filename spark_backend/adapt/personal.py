@@ -1,29 +1,24 @@
 """The encoder learns one person: from renders of their own avatar, whose truth is known, and from their real frames.
 
-What real frames teach without labels: the expression must bring the avatar's landmarks, lips, lids and irises to where
-they are seen (as far as the network's own offset for this person allows), and it must not depend on focus, light,
-compression, the crop, or what is in front of a part of the face.
+What the person does in real frames is told by the slow solver (`pipeline/teacher.py`). The heads must say the same of
+the frame as it is, and out of focus, in other light, compressed, in another crop, behind a hand. All but their last
+layer rests, and that one is held near the generic one: a few hundred frames of one person teach no more.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..encoders.alignment import align
 from ..encoders.readout import MOVED_UNIT, Answer, Glance, Readout
 from ..geometry.landmarks import LandmarkHead
-from .sights import Sights
+from .sights import Sights, Taught
 from .train import LOSS_WEIGHTS, LOSSES, Lessons, Stage, dropping, known_person, spreads
 
 LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
 LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
-IRISES = tuple(range(468, 478))
-FAR = 2.0
-"""Errors beyond so many `MOVED_UNIT` cost less than their square."""
 
 
 @dataclass(frozen=True)
@@ -37,68 +32,44 @@ class Person:
 
 @dataclass(frozen=True)
 class Believed:
-    """What the heads believe of real frames, and what they believed before."""
+    """What the heads believe of real frames, beside what is taught of them."""
 
     answer: Answer
-    disturbed: Answer
-    before: Float[Tensor, "B 52"]
-    """Weights by the generic heads."""
-    moved: Float[Tensor, "B 478 3"]
-    """Displacements of the landmarks by the expression, as the alignment would see them."""
-    seen: Float[Tensor, "B 478 3"]
-    """The same as the network sees them, its offset taken off."""
+    taught: Taught
+    shape: Float[Tensor, "B 478 3"]
+    """Landmarks of the answer's expression, metres, in the skull's frame."""
+    true_shape: Float[Tensor, "B 478 3"]
     spread: Float[Tensor, "52"]
 
 
-def seen_displacements(glance: Glance, person: Person) -> Float[Tensor, "B 478 3"]:
-    """Displacements of the landmarks as the network sees them."""
-    return align(glance.landmarks, person.head.rest).moved - person.offset
+def expression_loss(believed: Believed) -> Float[Tensor, ""]:
+    """Squared errors of the weights in units of how much each of them moves."""
+    return ((believed.answer.weights - believed.taught.weights) / believed.spread).square().mean()
 
 
-def expected_displacements(answer: Answer, person: Person) -> Float[Tensor, "B 478 3"]:
-    """Displacements that the weights make, seen from the same side."""
-    points = person.head.shaped(answer.weights.clamp(0, 1))
-    return align(points @ answer.rotation.mT, person.head.rest).moved
+def rotation_loss(believed: Believed) -> Float[Tensor, ""]:
+    """Squared chordal distance."""
+    return (believed.answer.rotation - believed.taught.rotation).square().sum((1, 2)).mean()
 
 
-def landmark_loss(believed: Believed) -> Float[Tensor, ""]:
-    """All landmarks but the irises."""
-    error = (believed.moved - believed.seen)[:, : IRISES[0]] / MOVED_UNIT
-    return F.huber_loss(error, torch.zeros_like(error), delta=FAR)
+def shape_loss(believed: Believed) -> Float[Tensor, ""]:
+    """Where the landmarks are, so that a weight counts by what it moves."""
+    return ((believed.shape - believed.true_shape) / MOVED_UNIT).square().mean()
 
 
 def opening_loss(believed: Believed, pairs: tuple[tuple[int, int], ...]) -> Float[Tensor, ""]:
     """How far upper and lower points are apart."""
     upper, lower = (list(side) for side in zip(*pairs, strict=True))
-    error = (believed.moved - believed.seen) / MOVED_UNIT
+    error = (believed.shape - believed.true_shape) / MOVED_UNIT
     return (error[:, upper] - error[:, lower]).square().mean()
 
 
-def gaze_loss(believed: Believed) -> Float[Tensor, ""]:
-    """The irises."""
-    error = (believed.moved - believed.seen)[:, list(IRISES)] / MOVED_UNIT
-    return F.huber_loss(error, torch.zeros_like(error), delta=FAR)
-
-
-def steadfast_loss(believed: Believed) -> Float[Tensor, ""]:
-    """The disturbed frame must give what the clean one gives."""
-    weights = ((believed.disturbed.weights - believed.answer.weights.detach()) / believed.spread).square().mean()
-    turn = (believed.disturbed.rotation - believed.answer.rotation.detach()).square().sum((1, 2)).mean()
-    return weights + 10 * turn
-
-
-def expression_loss(believed: Believed) -> Float[Tensor, ""]:
-    """Not far from what the generic heads said."""
-    return ((believed.answer.weights - believed.before) / believed.spread).square().mean()
-
-
 REAL_LOSSES: Mapping[str, Callable[[Believed], Tensor]] = {
-    "landmarks": landmark_loss,
+    "expression": expression_loss,
+    "rotation": rotation_loss,
+    "shape": shape_loss,
     "lips": lambda believed: opening_loss(believed, LIPS),
     "lids": lambda believed: opening_loss(believed, LIDS),
-    "gaze": gaze_loss,
-    "steadfast": steadfast_loss,
-    "expression": expression_loss,
 }
 
 
@@ -111,28 +82,27 @@ class Curriculum:
     """Weight of each of `REAL_LOSSES`."""
     own: float
     """Weight of what the own renders teach; 0 leaves them out."""
+    disturbed: bool
+    """Whether the disturbed twins of real frames are learned from too."""
+    anchor: float
+    """How much the heads' last layer is held near the generic one, while all before it rests; 0 lets all of it go."""
     patience: int
     """Epochs without a gain on the validation clip after which to stop."""
 
 
-def believe(readout: Readout, sights: Sights, before: Tensor, person: Person, spread: Tensor) -> Believed:
+def believe(readout: Readout, glance: Glance, taught: Taught, person: Person, spread: Tensor) -> Believed:
     """The heads' answers about real frames and what follows from them."""
-    rest = person.head.rest
-    answer = readout.answer(sights.clean, rest, person.offset)
-    return Believed(
-        answer,
-        readout.answer(sights.disturbed, rest, person.offset),
-        before,
-        expected_displacements(answer, person),
-        seen_displacements(sights.clean, person),
-        spread,
-    )
+    answer = readout.answer(glance, person.head.rest, person.offset)
+    shape, true_shape = (person.head.shaped(weights.clamp(0, 1)) for weights in (answer.weights, taught.weights))
+    return Believed(answer, taught, shape, true_shape, spread)
 
 
-def generic_weights_of(readout: Readout, sights: Sights, person: Person) -> Float[Tensor, "N 52"]:
-    """What these heads say of real frames, before they learn more."""
-    with torch.no_grad():
-        return readout.answer(sights.clean, person.head.rest, person.offset).weights
+def real_loss(readout: Readout, sights: Sights, person: Person, spread: Tensor, plan: Curriculum) -> Tensor:
+    """What real frames teach, as they are and disturbed."""
+    glances = (sights.clean, sights.disturbed) if plan.disturbed else (sights.clean,)
+    believed = [believe(readout, glance, sights.taught, person, spread) for glance in glances]
+    terms = [weight * REAL_LOSSES[name](one) for one in believed for name, weight in plan.real.items()]
+    return sum(terms, torch.zeros(())) / len(glances)
 
 
 def own_loss(readout: Readout, lessons: Lessons, stage: Stage, spread: Tensor, generator: torch.Generator) -> Tensor:
@@ -142,21 +112,19 @@ def own_loss(readout: Readout, lessons: Lessons, stage: Stage, spread: Tensor, g
     return sum(factor * LOSSES[name](answer, lessons, spread) for name, factor in LOSS_WEIGHTS.items())
 
 
-def real_loss(believed: Believed, weights: Mapping[str, float]) -> Tensor:
-    """What real frames teach."""
-    return sum(weight * REAL_LOSSES[name](believed) for name, weight in weights.items() if weight)
+def departure(readout: Readout, start: Mapping[str, Tensor]) -> Float[Tensor, ""]:
+    """Squared distance of the last layer from where it started: what a ridge regression of its outputs pays."""
+    return sum((value - start[f"leave.{name}"]).square().sum() for name, value in readout.leave.named_parameters())
 
 
-def judge(
-    readout: Readout, sights: Sights, before: Tensor, person: Person, lessons: Lessons, plan: Curriculum
-) -> float:
+def judge(readout: Readout, sights: Sights, person: Person, lessons: Lessons, plan: Curriculum) -> float:
     """How wrong the heads are about frames and renders that they do not learn from."""
     spread = spreads(lessons)
     with torch.no_grad():
-        believed = believe(readout, sights, before, person, spread)
+        real = real_loss(readout, sights, person, spread, plan)
         answer = readout.answer(lessons.glance, person.head.rest, lessons.offset[lessons.person])
         own = sum(factor * LOSSES[name](answer, lessons, spread) for name, factor in LOSS_WEIGHTS.items())
-        return float(real_loss(believed, plan.real) + plan.own * own)
+        return float(real + plan.own * own)
 
 
 def halved(plan: Curriculum) -> Curriculum:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.camera import project
+from ..geometry.landmarks import face_middle
 from ..geometry.rotation import matrix_from_vector, turn_towards
 from ..geometry.skinning import HeadPose, SkinnedHead, pose_vertices, rotations_from_weights, skinned_head
 from ..protocol.avatar import Avatar, Rig
@@ -85,14 +86,13 @@ def subject_of(avatar: Avatar, maps: Maps) -> Subject:
     kept = avatar.face_material != lashes
     faces, uv_faces = (torch.as_tensor(f[kept]).long() for f in (avatar.faces, avatar.uv_faces))
     corners = torch.as_tensor(avatar.faces[avatar.landmark_face]).long()
-    eyes = [avatar.joints[avatar.joint_names.index(name)] for name in ("eye_left", "eye_right")]
     return Subject(
         skinned_head(avatar),
         avatar.rig,
         topology(faces, torch.as_tensor(avatar.uv).float(), uv_faces, len(avatar.neutral)),
         maps,
         (corners, torch.as_tensor(avatar.landmark_bary).float()),
-        torch.as_tensor(np.mean(eyes, 0) - [0, 0, 0.03]).float(),
+        face_middle(avatar),
     )
 
 

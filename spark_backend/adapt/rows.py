@@ -13,7 +13,7 @@ from ..encoders.crop import FaceCrop, crop_around, cut_crop, to_crop
 from ..encoders.cues import Cues
 from ..encoders.engines import Engine
 from ..encoders.mediapipe import CROP_SIZE
-from ..geometry.rotation import matrix_from_vector, turn_towards
+from ..geometry.rotation import as_looked_at
 from ..protocol.storage import read_npz, write_npz
 from ..render.colour import bytes_from_linear
 from ..render.rasterizer import Rasterizer
@@ -140,8 +140,7 @@ def labelled(
 ) -> Rows:
     """Cues with the truth about them, in the crop's terms."""
     middle = scene.translation + scene.rotation @ subject.middle
-    upright = matrix_from_vector(torch.tensor([[0.0, 0.0, -crop.angle] for crop in crops]))
-    rotation = upright @ turn_towards(middle).mT @ scene.rotation
+    rotation = as_looked_at(scene.rotation, middle, torch.tensor([crop.angle for crop in crops]))
     pixel = (scene.K @ (middle / middle[:, 2:])[..., None])[:, :2, 0]
     scale = scene.K[:, 0, 0] / middle[:, 2] * CROP_SIZE / torch.tensor([crop.side for crop in crops])
     return Rows(

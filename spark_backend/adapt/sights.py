@@ -1,12 +1,13 @@
-"""Real frames of a person for training: each crop as it is and once disturbed, in short."""
+"""Real frames of a person for training: each crop as it is and once disturbed, in short, beside what it shows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..encoders.crop import FaceCrop, crop_around, cut_crop, to_crop
@@ -22,26 +23,43 @@ from .rows import jittered
 BATCH = 8
 
 
-@dataclass(frozen=True)
-class Sights:
+class Views(NamedTuple):
     """`N` frames of one clip."""
 
     clean: Glance
     disturbed: Glance
     """The same frames in other crops, with other colours, out of focus, behind things, compressed."""
 
-    def __len__(self) -> int:
+
+class Taught(NamedTuple):
+    """What a teacher says that the person does in `N` frames."""
+
+    weights: Float[Tensor, "N 52"]
+    rotation: Float[Tensor, "N 3 3"]
+    """Avatar axes to those of a camera that looks along the ray to the head, its picture as upright as the crop."""
+
+
+class Sights(NamedTuple):
+    """`N` frames, of one clip or of several."""
+
+    clean: Glance
+    disturbed: Glance
+    taught: Taught
+
+    def count(self) -> int:
+        """Of the frames."""
         return len(self.clean.presence)
 
     def select(self, rows: Tensor) -> "Sights":
         """Some of the frames."""
-        return Sights(*(Glance(*(value[rows] for value in glance)) for glance in (self.clean, self.disturbed)))
+        return Sights(*(type(part)(*(value[rows] for value in part)) for part in self))
 
 
 def joined_sights(parts: list[Sights]) -> Sights:
     """Several clips, one after the other."""
-    pairs = (zip(*(getattr(part, name) for part in parts), strict=True) for name in ("clean", "disturbed"))
-    return Sights(*(Glance(*(torch.cat(values) for values in pair)) for pair in pairs))
+    columns = [list(zip(*same, strict=True)) for same in zip(*parts, strict=True)]
+    kinds = (Glance, Glance, Taught)
+    return Sights(*(kind(*map(torch.cat, column)) for kind, column in zip(kinds, columns, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -73,14 +91,14 @@ def see_clip(
     looker: Looker,
     random: np.random.Generator,
     tick: Callable[[float], None],
-) -> Sights:
+) -> Views:
     """The frames `rows` of an ingested clip."""
     clean, disturbed = [], []
     for done, (straight, other) in enumerate(batches(crop_pairs(video, frames, rows, random))):
         clean.append(looker(straight))
         disturbed.append(looker(other))
         tick(min((done + 1) * BATCH / len(rows), 1.0))
-    return Sights(*(Glance(*(torch.cat(values) for values in zip(*g, strict=True))) for g in (clean, disturbed)))
+    return Views(*(Glance(*(torch.cat(values) for values in zip(*g, strict=True))) for g in (clean, disturbed)))
 
 
 def crop_pairs(

@@ -151,8 +151,9 @@ def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def course(readout: Readout, stage: Stage, seed: int) -> Course:
-    """The start of a stage."""
-    optimiser = torch.optim.AdamW(readout.parameters(), lr=stage.rate, weight_decay=stage.decay)
+    """The start of a stage, in which the parameters move that want gradients."""
+    moving = [value for value in readout.parameters() if value.requires_grad]
+    optimiser = torch.optim.AdamW(moving, lr=stage.rate, weight_decay=stage.decay)
     return Course(readout, optimiser, torch.Generator().manual_seed(seed))
 
 

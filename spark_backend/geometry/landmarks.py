@@ -8,6 +8,9 @@ from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
 from .skinning import HeadPose, SkinnedHead, pose_vertices, rotations_from_weights, skinned_head
 
+BELOW_EYES = 0.03
+"""Metres from the eyes down to the face's middle."""
+
 
 class LandmarkHead:
     """The corners of the landmarks' triangles as a small head of its own."""
@@ -23,6 +26,7 @@ class LandmarkHead:
         self.normals = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
         eyes = [avatar.joints[avatar.joint_names.index(name)] for name in ("eye_left", "eye_right")]
         self.interocular = float(((eyes[0] - eyes[1]) ** 2).sum() ** 0.5)
+        self.middle = face_middle(avatar)
 
     @property
     def rest(self) -> Float[Tensor, "478 3"]:
@@ -40,3 +44,9 @@ class LandmarkHead:
         joints = rotations_from_weights(self.rig, ARKIT_52, weights)
         pose = HeadPose(still, torch.zeros(count, 3), still, **joints)
         return self.of_corners(pose_vertices(self.head, weights, pose))
+
+
+def face_middle(avatar: Avatar) -> Float[Tensor, "3"]:
+    """Between eyes and chin, metres in the avatar's axes: the point to which the ray to a face goes."""
+    eyes = [avatar.joints[avatar.joint_names.index(name)] for name in ("eye_left", "eye_right")]
+    return torch.as_tensor(sum(eyes) / len(eyes) - [0, 0, BELOW_EYES]).float()

@@ -145,3 +145,12 @@ def turn_towards(direction: Vector) -> Matrix:
     length = sine.norm(dim=-1, keepdim=True)
     angle = torch.atan2(length, z[..., None])
     return matrix_from_vector(sine / length.clamp(min=1e-9) * angle)
+
+
+def as_looked_at(
+    rotation: Float[Tensor, "B 3 3"], place: Float[Tensor, "B 3"], angle: Float[Tensor, "B"]
+) -> Float[Tensor, "B 3 3"]:
+    """A rotation to camera axes, to those of a camera that looks along the ray to `place`, its picture turned clockwise
+    by `angle` (radians): how a crop shows it."""
+    zero = torch.zeros_like(angle)
+    return matrix_from_vector(torch.stack([zero, zero, -angle], -1)) @ turn_towards(place).mT @ rotation

@@ -28,16 +28,15 @@ from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.project import Project, open_project
 from ..protocol.storage import write_atomic
-from .lessons import EFFORT, Studio, own_lessons, person_sights
+from .lessons import EFFORT, Studio, learned_and_judged, own_lessons, person_sights
 from .options import AdaptOptions
 from .progress import sections
 
-STEPS = {"renders": 3.0, "frames": 2.0, "learning": 3.0, "export": 0.6}
+STEPS = {"renders": 3.0, "frames": 1.0, "pictures": 8.0, "learning": 2.0, "export": 0.6}
 """Relative durations."""
-REAL = {"lips": 0.02, "lids": 0.02, "gaze": 0.02, "steadfast": 0.1, "expression": 0.3}
-"""Weights of what real frames teach. Measured on people whose truth is known: all landmarks as a target, or stronger
-weights, lead away from the truth, because the landmark network errs with the expression (docs/adapt.md)."""
-RATE, PATIENCE = 3e-4, 6
+REAL = {"expression": 0.5, "rotation": 10.0, "shape": 0.1, "lips": 0.05, "lids": 0.05}
+"""Weights of what real frames teach."""
+RATE, ANCHOR, PATIENCE = 1e-3, 3.0, 6
 SAVING = 10.0
 """Seconds between two checkpoints."""
 
@@ -54,7 +53,9 @@ def adapt(options: AdaptOptions, report: Report) -> Mapping[str, Any]:
         project, avatar, bundle, generic, options.seed, project.folder / ".adapt" / work_key(project, options)
     )
     lessons, judged_lessons = own_lessons(studio, EFFORT[options.preset].renders, step["renders"])
-    sights, judged_sights = person_sights(studio, EFFORT[options.preset].frames, step["frames"])
+    frames = EFFORT[options.preset].frames
+    parts = person_sights(studio, project.clips, frames, step["frames"], step["pictures"])
+    sights, judged_sights = learned_and_judged(parts)
     head = LandmarkHead(avatar)
     # Measured: an offset taken from the clips makes heads turn wrongly by half a degree more, so there is none.
     person = Person(head, torch.zeros_like(head.rest))
@@ -64,9 +65,7 @@ def adapt(options: AdaptOptions, report: Report) -> Mapping[str, Any]:
     store.resume(learning)
     material = Material(sights, lessons, judged_sights, judged_lessons)
     told = step["learning"]
-    plan = learn(
-        learning, material, person, generic, plan, lambda part: told(Progress("Learning the person", part)), store
-    )
+    plan = learn(learning, material, person, plan, lambda part: told(Progress("Learning the person", part)), store)
     about = description(project, options, learning, plan)
     result = finish(project, learning, person, about, bundle, step["export"])
     shutil.rmtree(project.folder / ".adapt", ignore_errors=True)
@@ -77,9 +76,11 @@ def adapt(options: AdaptOptions, report: Report) -> Mapping[str, Any]:
 
 def curriculum(options: AdaptOptions) -> Curriculum:
     """The preset's plan, without what is left out."""
-    stage = Stage("adapt", EFFORT[options.preset].epochs, RATE, batch=64)
-    real = {**REAL, "steadfast": 0.0} if "augmentation" in options.without else REAL
-    return Curriculum(stage, real, 0.0 if "renders" in options.without else 1.0, PATIENCE)
+    stage = Stage("adapt", EFFORT[options.preset].epochs, RATE, batch=64, decay=0.0, offset_share=(0.0, 0.0))
+    real = {} if "pictures" in options.without else REAL
+    own = 0.0 if "renders" in options.without else 1.0
+    anchor = 0.0 if "transfer" in options.without else ANCHOR
+    return Curriculum(stage, real, own, "augmentation" not in options.without, anchor, PATIENCE)
 
 
 def first_heads(generic: Readout, options: AdaptOptions) -> Readout:

@@ -1,6 +1,6 @@
 """What the encoder learns a person from: renders of their own avatar and frames of their clips, kept meanwhile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ..adapt.expressions import random_weights
 from ..adapt.lessons import lessons_of
 from ..adapt.pictures import Subject, subject_of
 from ..adapt.rows import draw_rows, joined
-from ..adapt.sights import Looker, Sights, joined_sights, see_clip, spread_rows
+from ..adapt.sights import Looker, Sights, Views, joined_sights, see_clip, spread_rows
 from ..adapt.train import Lessons
 from ..encoders.mediapipe import load_score_network
 from ..encoders.readout import Glance, Readout
@@ -29,6 +29,7 @@ from ..render.surface import linear_map
 from ..track.network import open_cues
 from .look import PLAIN_COLOURS, SHINE, read_picture
 from .people import moments
+from .teacher import Pupil, teach
 
 JUDGED_PART = 0.2
 """Of the renders, and of the frames when there is one clip only."""
@@ -45,7 +46,7 @@ class Effort:
     epochs: int
 
 
-EFFORT = {"draft": Effort(320, 150, 20), "standard": Effort(960, 400, 40), "high": Effort(2400, 1200, 60)}
+EFFORT = {"draft": Effort(320, 80, 30), "standard": Effort(960, 300, 40), "high": Effort(2400, 900, 60)}
 VIEWS = 2
 """Of each render, differently disturbed."""
 
@@ -99,37 +100,50 @@ def own_subject(avatar: Avatar) -> Subject:
     return subject_of(avatar, Maps(texels))
 
 
-def person_sights(studio: Studio, frames: int, report: Report) -> tuple[Sights, Sights]:
-    """Real frames: of all clips but the last to learn from, and of the last to judge by; of one clip, its end."""
-    clips, parts = studio.project.clips, []
-    cues = open_cues(studio.bundle, lambda sentence: report(Warning(sentence)))
+def person_sights(studio: Studio, clips: Sequence[str], frames: int, look: Report, compare: Report) -> list[Sights]:
+    """Real frames of each clip, at most so many, with what the teacher says of them."""
+    views = []
+    cues = open_cues(studio.bundle, lambda sentence: look(Warning(sentence)))
     looker = Looker(cues, load_score_network(studio.bundle), studio.readout)
     for number, clip in enumerate(clips):
 
         def tick(done: float, number: int = number, clip: str = clip) -> None:
-            report(Progress(f"Looking at {clip}", (number + done) / len(clips)))
+            look(Progress(f"Looking at {clip}", (number + done) / len(clips)))
 
-        parts.append(clip_sights(studio, clip, number, frames, looker, tick))
+        views.append(clip_views(studio, clip, number, frames, looker, tick))
+    pupils = [pupil_of(studio, clip, frames, one) for clip, one in zip(clips, views, strict=True)]
+    taught = teach(studio.project, studio.avatar, pupils, studio.work, compare)
+    return [Sights(*one, answer) for one, answer in zip(views, taught, strict=True)]
+
+
+def learned_and_judged(parts: list[Sights]) -> tuple[Sights, Sights]:
+    """All clips but the last to learn from, and the last to judge by; of one clip, its end."""
     if len(parts) > 1:
         return joined_sights(parts[:-1]), parts[-1]
-    count = round((1 - JUDGED_PART) * len(parts[0]))
-    rows = torch.arange(len(parts[0]))
+    count = round((1 - JUDGED_PART) * parts[0].count())
+    rows = torch.arange(parts[0].count())
     return parts[0].select(rows[:count]), parts[0].select(rows[count:])
 
 
-def clip_sights(
+def pupil_of(studio: Studio, clip: str, frames: int, views: Views) -> Pupil:
+    """The frames of one clip for the teacher."""
+    _, seen = load_clip(studio.project.clip_folder(clip))
+    return Pupil(clip, seen, spread_rows(seen, frames), views.clean)
+
+
+def clip_views(
     studio: Studio, clip: str, number: int, frames: int, looker: Looker, tick: Callable[[float], None]
-) -> Sights:
+) -> Views:
     """Frames of one clip, from the work folder when they are there."""
     path = studio.work / f"{clip}.safetensors"
     if path.exists():
         tensors = load(path.read_bytes())
-        return Sights(*(glance_from(tensors, name) for name in ("clean", "disturbed")))
+        return Views(*(glance_from(tensors, name) for name in Views._fields))
     info, seen = load_clip(studio.project.clip_folder(clip))
     random = np.random.default_rng((studio.seed, 2, number))
-    sights = see_clip(Path(info.source), seen, spread_rows(seen, frames), looker, random, tick)
-    keep(path, glance_tensors(sights.clean, "clean") | glance_tensors(sights.disturbed, "disturbed"))
-    return sights
+    views = see_clip(Path(info.source), seen, spread_rows(seen, frames), looker, random, tick)
+    keep(path, glance_tensors(views.clean, "clean") | glance_tensors(views.disturbed, "disturbed"))
+    return views
 
 
 def glance_tensors(glance: Glance, prefix: str) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from ..protocol.errors import SparkError
 
 Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "adapted", "landmarks", "optimise"]
-LeftOut = Literal["renders", "transfer", "augmentation"]
+LeftOut = Literal["renders", "pictures", "transfer", "augmentation"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 LiveTrackerName = Literal["landmarks", "generic", "adapted"]
 HeadName = Literal["anny"]
@@ -91,8 +91,8 @@ class AdaptOptions:
     seed: int = 0
     """Which pictures of the avatar are drawn, and in which order things are learned."""
     without: Annotated[tuple[LeftOut, ...], arg(metavar="WHAT [WHAT ...]")] = ()
-    """What to leave out, to see what it is good for: the renders of the avatar, what the generic tracker knows, or the
-    disturbed twins of the real frames."""
+    """What to leave out, to see what it is good for: the renders of the avatar, its comparison with the real
+    frames' pictures, what the generic tracker knows, or the disturbed twins of the real frames."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 from ..encoders.alignment import STEADY
+from ..geometry.landmarks import face_middle
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
 from ..protocol.posing import joints_from_weights, quaternion_to_matrix
 
 STEPS = 2
+RAY_STEPS = 3
 NOISE = 0.012
 """Standard deviation of a landmark, in interocular distances."""
 CARRIED = 0.25
@@ -69,6 +71,7 @@ class PoseHead:
         normals = np.cross(b - a, c - a)
         self.normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
         self.interocular = float(np.linalg.norm(self.pivots["eye_left"] - self.pivots["eye_right"]))
+        self.middle = face_middle(avatar).numpy()
         self.rest = self.shaped(np.zeros((1, len(ARKIT_52))))[0]
 
     def shaped(self, weights: Float[np.ndarray, "T 52"]) -> Float[np.ndarray, "T 478 3"]:
@@ -104,15 +107,21 @@ def pose_from_crop(
     scale: Float[np.ndarray, "T"],
     angle: Float[np.ndarray, "T"],
     K: Float[np.ndarray, "3 3"],
-    rest: Float[np.ndarray, "478 3"],
+    head: PoseHead,
 ) -> Pose:
-    """The encoder's own pose under a full perspective: `middle` and `scale` in the frame's pixels."""
+    """The encoder's own pose under a full perspective: `middle` and `scale` in the frame's pixels.
+
+    They are those of the steady landmarks, while the encoder's rotation belongs to the ray to the face's middle, 25 mm
+    below: 2 degrees at arm's length. Where that is depends on the rotation, and is found by repetition.
+    """
     depth = K[0, 0] / scale
-    ray = np.concatenate([(middle - K[:2, 2]) / K[0, 0], np.ones((len(depth), 1))], 1)
-    upright = Rotation.from_euler("z", angle[:, None]).as_matrix()
-    turned = turn_towards(ray) @ upright @ rotation
-    origin = rest[list(STEADY)].mean(0)
-    return Pose(turned, ray * depth[:, None] - turned @ origin)
+    place = np.concatenate([(middle - K[:2, 2]) / K[0, 0], np.ones((len(depth), 1))], 1) * depth[:, None]
+    upright = Rotation.from_euler("z", angle[:, None]).as_matrix() @ rotation
+    origin, ray = head.rest[list(STEADY)].mean(0), place
+    for _ in range(RAY_STEPS):
+        turned = turn_towards(ray) @ upright
+        ray = place + turned @ (head.middle - origin)
+    return Pose(turned, place - turned @ origin)
 
 
 def turn_towards(direction: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:

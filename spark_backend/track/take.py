@@ -22,9 +22,9 @@ LIDS = Steadiness(noise=0.03, jerk=0.15)
 LOOKS = Steadiness(noise=0.05, jerk=0.06)
 MOUTH = Steadiness(noise=0.025, jerk=0.06)
 REST = Steadiness(noise=0.04, jerk=0.03)
-TURN = Steadiness(noise=0.008, jerk=0.0025)
+TURN = Steadiness(noise=0.0024, jerk=0.0025)
 """Of a quaternion's parts: half an angle in radians."""
-PLACE = Steadiness(noise=0.001, jerk=0.0006)
+PLACE = Steadiness(noise=0.0005, jerk=0.0006)
 """Of x / z and y / z."""
 DEPTH = Steadiness(noise=0.008, jerk=0.0015)
 """Of the logarithm of z."""
@@ -97,7 +97,7 @@ def poses(head: PoseHead, sightings: Sightings, K: Float[np.ndarray, "3 3"]) -> 
     columns, found = [sightings.column(name).astype(float) for name in names], []
     for start in range(0, len(columns[0]), PART):
         rotation, middle, scale, angle, weights, landmarks = (column[start : start + PART] for column in columns)
-        pose = pose_from_crop(rotation, middle, scale, angle, K, head.rest)
+        pose = pose_from_crop(rotation, middle, scale, angle, K, head)
         found.append(refined(pose, head, weights, landmarks, K))
     return Pose(np.concatenate([pose.rotation for pose in found]), np.concatenate([pose.translation for pose in found]))
 

@@ -19,7 +19,9 @@ from .prior_term import expected_weights, prior_term
 from .start import STEADY, rigid_pose
 from .state import FRAME_SIZE, GAZES, PLACE, ROTATION, WEIGHTS, Observations, State
 
-STEPS = 3
+STEPS = 2
+"""A frame. On two clips of 30 frames a second the weights' deviations correlate to 0.996 with those of eight steps, of
+three to 0.988 and 0.997."""
 FIRST_ROUNDS = 5
 """How often the landmarks' precision is renewed where there is no frame before; once is enough from then on."""
 DAMPING = 1e-3

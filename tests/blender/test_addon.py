@@ -268,6 +268,12 @@ def test_the_pump_never_holds_blender_up(seen) -> None:
     assert step(seen, "pump_is_quick") < 0.05
 
 
+def test_no_button_holds_blender_up_either(seen) -> None:
+    taken = step(seen, "buttons_are_quick")
+    assert len(taken) == 7
+    assert {name: seconds for name, seconds in taken.items() if seconds > 0.05} == {}
+
+
 def test_a_job_is_found_again_after_a_restart(seen) -> None:
     again = step(seen, "found_again")
     assert again == {"before": True, "status": "cancelled", "takes": ["good", "made meanwhile", "second"]}

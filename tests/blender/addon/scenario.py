@@ -401,6 +401,30 @@ def play_timed():
     return pump_until(lambda: not session().is_busy("work"))
 
 
+def step_buttons_are_quick():
+    """The processor's seconds of every button that starts or ends work, or reads the project."""
+    list_only("endless")
+    presses = {
+        "check": bpy.ops.spark.check_backend,
+        "models": bpy.ops.spark.list_models,
+        "train": bpy.ops.spark.train,
+        "cancel": bpy.ops.spark.cancel,
+        "refresh": bpy.ops.spark.refresh_project,
+        "report": bpy.ops.spark.copy_report,
+        "open": lambda: bpy.ops.spark.open_project(directory=str(WORK / "Anna K.spark")),
+    }
+    taken = {}
+    for name, press in presses.items():
+        if name == "cancel":
+            pump_until(lambda: session().state("work").stage == "Working")
+        start = time.thread_time()
+        press()
+        taken[name] = time.thread_time() - start
+        if name == "cancel":
+            pump_until(lambda: not any(session().is_busy(kind) for kind in ("work", "check", "models")))
+    return taken
+
+
 def step_found_again():
     bpy.context.preferences.addons[MODULE].preferences.keep_running = True
     list_only("endless")

@@ -225,14 +225,18 @@ def test_maps_are_written_beside_the_avatar(case, tmp_path):
     write_video(video, zip(take.pts.tolist(), pictures, strict=True), quality=14)
     told = []
     maps = bake_textures(case.avatar, [Observation(video, take)], tmp_path / "avatar", size=128, report=told.append)
-    assert set(maps) == {"albedo", "roughness", "specular"}
+    assert set(maps) == {"albedo", "roughness", "specular", "normal"}
     with Image.open(maps["albedo"]) as albedo:
         assert (albedo.mode, albedo.size) == ("RGBA", (128, 128))
     with Image.open(maps["roughness"]) as roughness:
         assert (roughness.mode, roughness.size) == ("L", (128, 128))
+    with Image.open(maps["normal"]) as normal:
+        packed = np.asarray(normal).astype(float) / 127.5 - 1
+    assert np.abs(np.linalg.norm(packed, axis=-1) - 1).max() < 0.02
+    assert (packed[..., 2] > 0.8).all()
     assert [event.fraction for event in told] == sorted(event.fraction for event in told)
     assert told[-1].fraction == 1
-    assert sorted(p.name for p in (tmp_path / "avatar").iterdir()) == ["albedo.png", "roughness.png", "specular.png"]
+    assert {p.stem for p in (tmp_path / "avatar").iterdir()} == set(maps)
 
 
 def test_a_mesh_beside_the_picture_is_told_in_a_sentence(case):

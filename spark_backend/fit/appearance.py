@@ -16,6 +16,7 @@ from .irises import eye_paint
 from .light import Lighting, estimate_light
 from .merging import light_samples, merge
 from .paint import Paint, lip_colour, paint_texels
+from .relief import bare_skin, find_slopes
 from .scalp import Scalp, find_scalp, skin_distance
 from .sightings import Frame, material_index
 from .subject import Subject, View, look, read_subject
@@ -31,6 +32,8 @@ class Texture:
     roughness: Float[np.ndarray, "S S"]
     specular: Float[np.ndarray, "S S"]
     """Both as the Principled shader takes them."""
+    normal: Float[np.ndarray, "S S 3"]
+    """Unit normals in tangent space: along u, along v, outwards."""
     seen: Float[np.ndarray, "S S"]
     """How well each texel of the skin was seen, in [0, 1]."""
     lighting: Lighting
@@ -55,10 +58,13 @@ def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Te
     plain = subject.plain & (merged.confidence > 0.5)
     skin_colour = np.median(merged.colour[plain] if plain.any() else albedo, axis=0)
     seen, scalp = judge(subject, diffusion, merged, skin_colour)
+    bare = bare_skin(subject, seen, scalp.cover, skin_colour)
+    slopes, flattened = find_slopes(subject, views, shading, lighting, merged, bare)
+    merged = replace(merged, colour=flattened)
     paint = person_paint(subject, views, shading, merged, skin_colour)
     painted = paint_texels(avatar, paint, subject.every)
     colour = complete(subject, diffusion, mirror, merged, seen, scalp, painted[subject.rows, :3], skin_colour)
-    return assemble(subject, painted, colour, seen.confidence, scalp, lighting)
+    return assemble(subject, painted, colour, slopes, seen.confidence, scalp, lighting)
 
 
 def judge(
@@ -138,6 +144,7 @@ def assemble(
     subject: Subject,
     painted: Float[np.ndarray, "A 4"],
     colour: Float[np.ndarray, "N 3"],
+    slopes: Float[np.ndarray, "N 2"],
     seen: Float[np.ndarray, "N"],
     scalp: Scalp,
     lighting: Lighting,
@@ -151,12 +158,16 @@ def assemble(
     for name, values in ORGANS.items():
         gloss[material == material_index(subject.avatar, name)] = values
     gloss[rows] = gloss_of_skin(subject.points, subject.anatomy, subject.masks, scalp.cover, subject.lips)
+    normal = np.tile(np.array([0, 0, 1], np.float32), (len(every.texel), 1))
+    normal[rows, :2] = slopes
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     confidence = np.zeros(len(every.texel), np.float32)
     confidence[rows] = seen
     return Texture(
         albedo=every.picture(albedo),
         roughness=every.picture(gloss[:, 0]),
         specular=every.picture(gloss[:, 1]),
+        normal=every.picture(normal),
         seen=every.picture(confidence),
         lighting=lighting,
     )

@@ -24,6 +24,8 @@ BOUNCE = 0.6
 """Part of the hidden light that reaches a place all the same, from skin to skin."""
 DARKEST = 0.4
 """Least light from any side, in parts of the even light."""
+IRRADIANCE = np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
+"""Radiance to what a white surface reflects, by harmonic: the clamped cosine's factors (Ramamoorthi, Hanrahan 2001)."""
 RIDGE = 0.004
 """Strength of the prior for an even light, in parts of the data."""
 
@@ -145,7 +147,7 @@ def ridge(
 def irradiance_basis() -> Float[np.ndarray, "D 9"]:
     """Reflected radiance of a white surface for each harmonic of the radiance, for normals all around."""
     basis = spherical_harmonics(sphere_directions(96), 9).numpy()
-    return basis * np.array([1.0] + [2 / 3] * 3 + [1 / 4] * 5)
+    return basis * IRRADIANCE
 
 
 def frame_gain(samples: Samples, weight: np.ndarray, albedo: np.ndarray, shading: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from .choice import Observation, choose_frames
 from .paint import bytes_from_albedo
 from .sightings import Frame
 
-FRAMES = 16
+FRAMES = 24
 """Frames that a texture is made of."""
 
 
@@ -31,7 +31,8 @@ def bake_textures(
     size: int = 1024,
     report: Report = lambda event: None,
 ) -> dict[str, Path]:
-    """Writes albedo.png (sRGB, RGBA), roughness.png and specular.png (linear data, grey); their absolute paths by name.
+    """Writes albedo.png (sRGB, RGBA), roughness.png, specular.png (linear data, grey) and normal.png (tangent space,
+    +Y up the map); their absolute paths by name.
 
     `SparkError` when no clip has a frame in which a face was tracked.
     """
@@ -80,6 +81,7 @@ def write_maps(texture: Texture, folder: Path) -> dict[str, Path]:
     """Writes the pictures and returns their absolute paths."""
     grey = {"roughness": texture.roughness, "specular": texture.specular}
     pictures = {name: (values * 255 + 0.5).astype(np.uint8) for name, values in grey.items()}
+    pictures["normal"] = np.round(texture.normal[..., ::-1] * 127.5 + 127.5).astype(np.uint8)
     pictures["albedo"] = cv2.cvtColor(bytes_from_albedo(texture.albedo), cv2.COLOR_RGBA2BGRA)
     paths = {}
     for name, picture in pictures.items():

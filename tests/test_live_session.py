@@ -74,7 +74,7 @@ class Running:
         parts = thread, tracker, Shaper(toy_avatar()), recorder
         self.session = LiveSession(*parts, tell=self.told.append, commands=queue.SimpleQueue())
         self.send(Adjust(smoothing=0.0))
-        self.thread = threading.Thread(target=self.session.run)
+        self.thread = threading.Thread(target=self.session.run, daemon=True)  # a test that fails must not hang
         self.thread.start()
 
     def send(self, command) -> None:
@@ -225,11 +225,11 @@ def test_a_camera_that_hangs_is_told(tmp_path: Path, monkeypatch):
 
 def test_a_camera_that_is_not_there_is_told(tmp_path: Path):
     def refuse():
-        raise SparkError(why_not(77))
+        raise SparkError(why_not(77, "linux"))
 
     running = Running(tmp_path, refuse, MadeUpTracker())
     status = running.state("waiting")
-    assert "camera 77" in status.message
+    assert "not there" in status.message
     assert status.fault
     running.stop()
 

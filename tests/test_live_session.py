@@ -69,7 +69,7 @@ class Running:
     def __init__(self, folder: Path, open_camera: Callable, tracker: MadeUpTracker) -> None:
         self.told, self.tracker = [], tracker
         thread = CameraThread(open_camera, lambda fault: setattr(self.session, "fault", fault))
-        describe = lambda name, video: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, video)  # noqa: E731
+        describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
         recorder = Recorder(folder, describe, self.told.append)
         parts = thread, tracker, Shaper(toy_avatar()), recorder
         self.session = LiveSession(*parts, tell=self.told.append, commands=queue.SimpleQueue())

@@ -1,94 +1,49 @@
 """Recording: armed, counted in, written as it happens, made a take at once."""
 
 import contextlib
-import queue
 import re
-import threading
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 
 from ..protocol.errors import SparkError
 from ..protocol.live import LiveFrame, LiveRecording
 from ..protocol.live_commands import StartRecording
 from ..protocol.live_recording import SUFFIX, RecordingHeader, RecordingWriter, finish_recording, free_path
-from ..protocol.storage import filesystem_errors
-from ..video.face import RGB
+from .camera import Shot
+from .media import MediaWriter
+from .sound import Hear, Microphone
 
-TIME_BASE = Fraction(1, 1000)
-"""Matroska's own. A file that breaks off can be read up to there."""
-WAITING = 60
-"""Pictures that may wait for the encoder, one or two seconds; more are left out."""
 TELL_INTERVAL = 0.5
 
-Describe = Callable[[str, str], RecordingHeader]
-"""Name and path of the video to the header of a recording."""
-
-
-class VideoWriter:
-    """H.264 in Matroska at the true times, encoded in a thread of its own."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.lost = path, 0
-        self.fault = ""
-        self._queue: queue.Queue[tuple[float, RGB] | None] = queue.Queue(WAITING)
-        self._thread = threading.Thread(target=self._run, name="spark-video", daemon=True)
-        self._thread.start()
-
-    def add(self, seconds: float, image: RGB) -> None:
-        """Keeps a picture, or counts it as lost when the encoder cannot follow."""
-        try:
-            self._queue.put_nowait((seconds, image))
-        except queue.Full:
-            self.lost += 1
-
-    def close(self) -> None:
-        """Waits until all is written."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            with filesystem_errors(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._encode()
-        except (SparkError, av.FFmpegError, OSError) as error:
-            self.fault = f"{self.path}: the picture could not be recorded ({error}); the take is kept"
-            while self._queue.get() is not None:
-                continue
-
-    def _encode(self) -> None:
-        item = self._queue.get()
-        if item is None:
-            return
-        height, width = (length // 2 * 2 for length in item[1].shape[:2])
-        with av.open(str(self.path), "w", format="matroska", options={"cluster_time_limit": "500"}) as output:
-            stream = output.add_stream("libx264", rate=30, options={"crf": "18", "preset": "ultrafast", "threads": "1"})
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.codec_context.time_base = TIME_BASE
-            while item is not None:
-                seconds, image = item
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
-                frame.pts, frame.time_base = round(seconds / TIME_BASE), TIME_BASE
-                output.mux(stream.encode(frame))
-                item = self._queue.get()
-            output.mux(stream.encode())
+Describe = Callable[[str, str, str], RecordingHeader]
+"""Name, path of the video and of the sound to the header of a recording."""
 
 
 class Recorder:
     """At most one recording at a time."""
 
-    def __init__(self, project: Path, describe: Describe, tell: Callable[[LiveRecording], None]) -> None:
-        self.project, self.describe, self.tell = project, describe, tell
+    def __init__(
+        self,
+        project: Path,
+        describe: Describe,
+        tell: Callable[[LiveRecording], None],
+        *,
+        films: bool = True,
+        listen: Callable[[Hear], Microphone] = Microphone,
+    ) -> None:
+        """`films`: whether there are pictures. `listen` opens the microphone when a recording with sound is armed."""
+        self.project, self.describe, self.tell, self.films, self.listen = project, describe, tell, films, listen
         self.wish: StartRecording | None = None
         self.due = self.told = 0.0
         self.writer: RecordingWriter | None = None
-        self.video: VideoWriter | None = None
-        self.first = 0.0
+        self.media: MediaWriter | None = None
+        self.microphone: Microphone | None = None
+        self.first: float | None = None
+        """`time.perf_counter()` at which the first frame had arrived."""
         self.name = ""
+        self.faults: list[str] = []
 
     @property
     def begun(self) -> bool:
@@ -98,7 +53,12 @@ class Recorder:
     def start(self, wish: StartRecording, now: float) -> None:
         """Arms; recording begins after the count-in."""
         if self.writer is None:
-            self.wish, self.due, self.told = wish, now + max(wish.count_in, 0.0), -1.0
+            self.wish, self.faults, self.first = wish, [], None
+            if wish.video and not self.films:
+                self.faults.append("No video: the phone sends no picture")
+            if wish.sound:
+                self._listen()
+            self.due, self.told = now + max(wish.count_in, 0.0), -1.0
             self.tick(now)
 
     def tick(self, now: float) -> None:
@@ -112,33 +72,36 @@ class Recorder:
             self.told = float(np.ceil(left))
             self.tell(LiveRecording("counting", self.wish.name, self.told))
 
-    def add(self, frame: LiveFrame, image: RGB | None) -> None:
+    def hear(self, heard: float, samples: np.ndarray) -> None:
+        """A block of sound, from the microphone's thread."""
+        media, first = self.media, self.first
+        if media is not None and first is not None:
+            media.add_sound(heard - first, samples)
+
+    def add(self, frame: LiveFrame, shot: Shot) -> None:
         """The next frame of the performance."""
         if self.writer is None:
             return
         if self.writer.count == 0:
-            self.first = frame.pts
+            self.first = shot.arrived
         self.writer.add(frame.pts, frame.valid, frame.confidence, frame.pose)
-        if self.video is not None and image is not None:
-            self.video.add(self.writer.last, image)
+        if self.media is not None:
+            self.media.add(self.writer.last, shot.content if isinstance(shot.content, np.ndarray) else None)
         if self.writer.last - self.told >= TELL_INTERVAL:
             self.told = self.writer.last
-            self.tell(LiveRecording("recording", self.name, self.told))
+            self.tell(LiveRecording("recording", self.name, self.told, message=". ".join(self.faults)))
 
     def stop(self) -> None:
         """Makes a take of what was recorded, or ends the countdown."""
         if self.wish is not None:
             self.tell(LiveRecording("failed", self.wish.name, message="The recording was called off"))
             self.wish = None
+        self._hang_up()
         if self.writer is None:
             return
-        writer, video, self.writer, self.video = self.writer, self.video, None, None
+        writer, media, self.writer, self.media = self.writer, self.media, None, None
         writer.close()
-        faults = []
-        if video is not None:
-            video.close()
-            faults += [video.fault] if video.fault else []
-            faults += [f"{video.lost} pictures of the video are missing: the computer was too slow"] * (video.lost > 0)
+        faults = [*self.faults, *(media.close() if media is not None else ())]
         try:
             path = finish_recording(writer.path, writer.path.with_suffix(".npz"))
         except SparkError as error:
@@ -146,8 +109,9 @@ class Recorder:
                 writer.path.unlink()
             self.tell(LiveRecording("failed", self.name, message=str(error)))
             return
-        kept = str(video.path) if video is not None and not video.fault else ""
-        self.tell(LiveRecording("saved", self.name, writer.last, str(path), kept, " ".join(faults)))
+        video, sound = (kept if Path(kept).is_file() else "" for kept in (writer.header.video, writer.header.sound))
+        told = ". ".join(faults)
+        self.tell(LiveRecording("saved", self.name, writer.last, str(path), video, told, sound))
 
     def _begin(self) -> None:
         """Opens the files."""
@@ -155,15 +119,32 @@ class Recorder:
         takes = self.project / "takes"
         path = free_take(takes, take_name(wish.name))
         self.name = path.stem
-        video = free_path(self.project / "recordings" / f"{self.name}.mkv") if wish.video else None
+        rate = self.microphone.rate if self.microphone is not None else None
+        picture = wish.video and self.films
+        file = free_path(self.project / "recordings" / f"{self.name}{'.mkv' if picture else '.mka'}").absolute()
+        video, sound = str(file) if picture else "", str(file) if rate is not None else ""
         try:
-            self.writer = RecordingWriter(path, self.describe(self.name, str(video.absolute()) if video else ""))
+            self.writer = RecordingWriter(path, self.describe(self.name, video, sound))
         except SparkError as error:
+            self._hang_up()
             self.tell(LiveRecording("failed", self.name, message=str(error)))
             return
-        self.video = VideoWriter(video) if video else None
+        self.media = MediaWriter(file, picture=picture, sound_rate=rate) if video or sound else None
         self.told = 0.0
-        self.tell(LiveRecording("recording", self.name))
+        self.tell(LiveRecording("recording", self.name, message=". ".join(self.faults)))
+
+    def _listen(self) -> None:
+        """Opens the microphone; without one the recording goes on, and it is told."""
+        try:
+            self.microphone = self.microphone or self.listen(self.hear)
+        except SparkError as error:
+            self.faults.append(str(error))
+
+    def _hang_up(self) -> None:
+        """Lets go of the microphone."""
+        if self.microphone is not None:
+            self.microphone.close()
+        self.microphone = None
 
 
 def take_name(text: str) -> str:

@@ -130,7 +130,7 @@ class LiveSession:
         elif time.perf_counter() - self.last_face > LOST:
             self.say("searching", "No face in the picture; come into view, towards the light")
         if self.pose is not None:
-            self.hand_on(self.moment(shot, waited, self.pose, tracked), image)
+            self.hand_on(self.moment(shot, waited, self.pose, tracked), shot)
         self.picture(image, None if tracked is None else tracked.landmarks)
 
     def moment(self, shot: Shot, waited: float, pose: LivePose, tracked: Tracked | None) -> LiveFrame:
@@ -154,12 +154,12 @@ class LiveSession:
             malformed=self.camera.newest.malformed,
         )
 
-    def hand_on(self, frame: LiveFrame, image: RGB | None) -> None:
+    def hand_on(self, frame: LiveFrame, shot: Shot) -> None:
         """A pose to everyone who wants it, Blender first."""
         self.tell(frame)
         for sender in self.senders:
             sender.send(frame)
-        self.recorder.add(frame, image)
+        self.recorder.add(frame, shot)
 
     def picture(self, image: RGB | None, landmarks: Float[np.ndarray, "478 2"] | None) -> None:
         """The picture to whoever looks."""

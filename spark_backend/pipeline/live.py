@@ -45,15 +45,16 @@ def make_session(
     make_source = LiveLinkSource if options.camera.startswith(SCHEME) else open_camera(options)
     camera = CameraThread(lambda: make_source(options.camera, started), lambda fault: note_fault(session, fault))
 
-    def describe(name: str, video: str) -> RecordingHeader:
+    def describe(name: str, video: str, sound: str) -> RecordingHeader:
         size = getattr(tracker, "size", (640, 480))
         calibrated = shaper.rest is not None
-        return RecordingHeader(name, size, focal(*size), options.camera, type(tracker).__name__, calibrated, video)
+        camera = options.camera, type(tracker).__name__, calibrated
+        return RecordingHeader(name, size, focal(*size), *camera, video, sound)
 
-    recorder = Recorder(project.folder, describe, tell)
+    recorder = Recorder(project.folder, describe, tell, films=not options.camera.startswith(SCHEME))
     shaper.adjust(Adjust(smoothing=options.smoothing))
     if options.record:
-        commands.put(StartRecording(options.record, video=options.video))
+        commands.put(StartRecording(options.record, video=options.video, sound=options.sound))
     session = LiveSession(camera, tracker, shaper, recorder, tell=tell, commands=commands, show=show, senders=senders)
     return session
 

@@ -170,6 +170,8 @@ class LiveOptions:
     """Record a take of this name from the start until the end."""
     video: bool = False
     """With --record: keep the picture too, in recordings/ of the project."""
+    sound: bool = False
+    """With --record: keep the sound of the computer's microphone too, in the same file."""
     smoothing: float = 0.5
     """0 none, 1 the most."""
     vmc: Annotated[str | None, arg(metavar="HOST:PORT")] = None

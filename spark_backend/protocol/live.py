@@ -132,6 +132,8 @@ class LiveRecording:
     video: str = ""
     """Of the recorded picture, when one was asked for."""
     message: str = ""
+    sound: str = ""
+    """Of the file with the recorded sound, when one was asked for."""
 
 
 LiveRecord = LiveFrame | LiveStatus | LiveCalibration | LiveRecording

@@ -40,6 +40,8 @@ class StartRecording:
     """Seconds."""
     video: bool = False
     """Keep the picture too."""
+    sound: bool = False
+    """Keep the sound of the computer's microphone too."""
 
 
 @dataclass(frozen=True)

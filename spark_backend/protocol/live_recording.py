@@ -45,13 +45,15 @@ class RecordingHeader:
     """Whether the head's pose is counted from a resting one; then the camera's picture does not lie behind it."""
     video: str = ""
     """Path of the recorded picture, when there is one."""
+    sound: str = ""
+    """Path of the recorded sound: the same when there is a picture too."""
 
 
 class RecordingWriter:
     """Appends rows to a new file, which is locked as long as this is open."""
 
     def __init__(self, path: Path, header: RecordingHeader) -> None:
-        self.path, self.count, self.last = path, 0, 0.0
+        self.path, self.header, self.count, self.last = path, header, 0, 0.0
         self._first: float | None = None
         with filesystem_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +125,8 @@ def take_from_recording(path: Path) -> Take:
     source = {"tracker": header.tracker, "camera": header.camera, "live": True, "calibrated": header.calibrated}
     if header.video and Path(header.video).is_file():
         source |= {"video": header.video} if header.calibrated else {"video": header.video, "path": header.video}
+    if header.sound and Path(header.sound).is_file():
+        source["sound"] = header.sound
     return Take(
         pts=rows["pts"].copy(),
         names=ARKIT_52,

@@ -150,7 +150,7 @@ class SPARK_OT_live_record(RunningOperator, bpy.types.Operator):
         if live().view.recording:
             live().send(StopRecording())
         else:
-            live().send(StartRecording(settings.take, float(settings.count_in), settings.video))
+            live().send(StartRecording(settings.take, float(settings.count_in), settings.video, settings.sound))
         return {"FINISHED"}
 
 

@@ -119,7 +119,7 @@ class SPARK_PT_live_record(SparkPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings, view = self.layout, live_settings(context.scene), live().view
         column = split_column(layout)
-        for name in ("take", "count_in", "video"):
+        for name in ("take", "count_in", "video", "sound"):
             column.prop(settings, name)
         row = layout.row()
         row.scale_y = 1.6

@@ -91,6 +91,10 @@ class SPARK_PG_live(bpy.types.PropertyGroup):
     take: StringProperty(name="Take", description="Name of what is recorded", default="live")
     count_in: IntProperty(name="Count In", description="Seconds before a recording begins", default=3, min=0, max=30)
     video: BoolProperty(name="Keep Video", description="Record the camera's picture too, for tracking it again later")
+    sound: BoolProperty(
+        name="Keep Sound",
+        description="Record the computer's microphone too; it goes under the take in the sequencer",
+    )
     use_vmc: BoolProperty(name="VMC", description="Send the performance to VRM programs, by OSC")
     vmc: StringProperty(name="VMC Address", description="Where VMC is sent", default="127.0.0.1:39539")
     use_livelink: BoolProperty(name="Live Link", description="Send the performance as Live Link Face does, to Unreal")

@@ -6,6 +6,7 @@
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import bpy
 
@@ -18,6 +19,7 @@ from .. import pump as jobs_pump
 from .. import result
 from ..project import project_folder, refresh
 from ..properties import settings_of
+from ..scene.sound import add_sound
 from . import corner
 from .properties import live_settings
 from .rig import RigDriver
@@ -117,6 +119,8 @@ def receive_take(record: LiveRecording) -> None:
         # At the scene's own rate: that of a camera is what the computer could follow, nothing to cut a scene to.
         placement = replace(jobs_pump.placement(settings), match_scene=False)
         warnings = result.bake(project, record.name, placement)
+        if record.sound:
+            warnings += add_sound(scene, Path(record.sound), placement.start)
     except SparkError as error:
         session.remark(f"{record.name} is saved, but not baked: {error}")
         return

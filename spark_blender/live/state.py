@@ -71,8 +71,8 @@ def advance(view: LiveView, record: LiveRecord) -> LiveView:
             return replace(view, state=state, message=message, fault=fault)
         case LiveCalibration(done, message):
             return replace(view, calibration=message, calibrated=done)
-        case LiveRecording("counting" | "recording" as state, _, seconds):
-            return replace(view, recording=state, seconds=seconds, note="")
+        case LiveRecording("counting" | "recording" as state, _, seconds, message=message):
+            return replace(view, recording=state, seconds=seconds, note=message)
         case LiveRecording("saved"):
             return replace(view, recording="", saved=record, note=record.message)
         case LiveRecording(message=message):

@@ -113,6 +113,8 @@ def test_a_recording_is_listed_and_baked_at_true_times(seen) -> None:
     assert record["selected"] == "rehearsal"
     assert record["baked"]
     assert record["rate"][0] == record["rate"][1]  # the scene's own, whatever the camera's
+    assert record["sounds"] in ([["tone.wav", 1, record["rate"][0]]], [])
+    assert record["sounds"] or any("without sound" in line for line in record["after"])
     assert not record["playing"]  # the head goes on following the camera
     assert any(line.startswith("rehearsal, ") for line in record["after"])
     assert "Record a take with its video first" in record["retrack"] or "poll() failed" in record["retrack"]

@@ -192,7 +192,7 @@ def step_pause():
 
 def step_record():
     settings = bpy.context.scene.spark_live
-    settings.take, settings.count_in = "rehearsal", 0
+    settings.take, settings.count_in, settings.sound = "rehearsal", 0, True
     rate = bpy.context.scene.render.fps
     bpy.ops.spark.live_record()
     pump_until(lambda: live().view.recording == "recording")
@@ -212,7 +212,15 @@ def step_record():
         "rate": [rate, bpy.context.scene.render.fps],
         "playing": armature.animation_data.action is not None,
         "retrack": refused(bpy.ops.spark.live_retrack),
+        "sounds": sounds(),
     }
+
+
+def sounds():
+    """Sound strips of the scene: file, first frame, length."""
+    editor = bpy.context.scene.sequence_editor
+    strips = [] if editor is None else editor.strips if hasattr(editor, "strips") else editor.sequences
+    return [[Path(strip.sound.filepath).name, strip.frame_start, strip.frame_final_duration] for strip in strips]
 
 
 def step_stop():

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def play(project, memory, commands):
             if isinstance(command, orders.Restart):
                 held = 0  # the tests look at one pose
             if isinstance(command, orders.StartRecording):
-                header = RecordingHeader(command.name, (640, 480), 960.0, "0", "stand-in", False)
+                sound = write_tone(project / "tone.wav") if command.sound else ""
+                header = RecordingHeader(command.name, (640, 480), 960.0, "0", "stand-in", False, sound=sound)
                 writer = RecordingWriter(project / "takes" / f"{command.name}.live", header)
                 tell(LiveRecording("recording", command.name))
             if isinstance(command, orders.StopRecording):
@@ -84,7 +86,17 @@ def save(project, writer):
     if writer is not None:
         writer.close()
         path = finish_recording(writer.path, writer.path.with_suffix(".npz"))
-        tell(replace(LiveRecording("saved", path.stem, writer.last), path=str(path)))
+        tell(replace(LiveRecording("saved", path.stem, writer.last), path=str(path), sound=writer.header.sound))
+
+
+def write_tone(path):
+    """A second of sound, as WAV."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((9000 * np.sin(np.arange(16000))).astype("<i2").tobytes())
+    return str(path)
 
 
 def tell(record):

@@ -17,6 +17,7 @@ from spark_backend.protocol.project import ClipInfo, Frames
 from spark_backend.render.draw import one_material, render_frame
 from spark_backend.solve import windows as windowing
 from spark_backend.solve.data_term import project_landmarks
+from spark_backend.solve.evidence import evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
 from spark_backend.solve.options import SolveOptions
 from spark_backend.solve.photometric_term import learn_appearance, photometric_cost, photometric_term
@@ -62,7 +63,12 @@ def performance(seed: int, size: float) -> State:
 def seen_from(model, state: State) -> Observations:
     """All but the landmarks, which are zero."""
     scale = FOCAL * float((model.pivots[1] - model.pivots[2]).norm()) / state.translation[:, 2].numpy()
-    blank = np.zeros((FRAMES, 478, 2)), np.zeros((FRAMES, 52)), np.zeros(FRAMES, int), np.arange(FRAMES) * 1e3
+    blank = (
+        np.zeros((FRAMES, 478, 2)),
+        evidence_of_scores(np.zeros((FRAMES, 52)), SolveOptions()),
+        np.zeros(FRAMES, int),
+        np.arange(FRAMES) * 1e3,
+    )
     return observations(*blank, scale)
 
 

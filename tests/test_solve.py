@@ -10,6 +10,7 @@ from spark_backend.heads.anny import load_anny
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.solve.banded import NormalEquations, solve_step
 from spark_backend.solve.data_term import data_cost, data_term, landmark_precision, project_landmarks
+from spark_backend.solve.evidence import Evidence, evidence_of_encoder, evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
 from spark_backend.solve.options import SolveOptions
 from spark_backend.solve.prior_term import prior_term
@@ -52,11 +53,16 @@ def random_state(model, seed: int = 0, frames: int = FRAMES) -> State:
     )
 
 
+def nothing_known(count: int) -> Evidence:
+    """Of the expressions of `count` frames."""
+    return evidence_of_scores(np.zeros((count, 52)), OPTIONS)
+
+
 def seen_from(model, state: State, rate: float = 30.0) -> Observations:
     """Exact observations of a state."""
     count = len(state.weights)
     blank = observations(
-        np.zeros((count, 478, 2)), np.zeros((count, 52)), np.zeros(count, int), np.arange(count) / rate, np.ones(count)
+        np.zeros((count, 478, 2)), nothing_known(count), np.zeros(count, int), np.arange(count) / rate, np.ones(count)
     )
     pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
     _, pixels = project_landmarks(state, blank, pose)
@@ -159,7 +165,7 @@ def test_recovers_a_known_performance(head, model):
     truth = random_state(model, 5, frames=20)
     seen = seen_from(model, truth)
     start, scale = initial_state(
-        model, seen.landmarks.numpy(), np.zeros((20, 52)), np.zeros(20, int), np.array([1000.0])
+        model, seen.landmarks.numpy(), np.zeros((20, len(FREE))), np.zeros(20, int), np.array([1000.0])
     )
     prior = torch.log(torch.tensor([1000.0]).double())
     problem = Problem(model, replace(seen, scale=torch.as_tensor(scale)), prior, True, OPTIONS)
@@ -184,13 +190,38 @@ def test_weights_stay_in_bounds(model):
     assert (found.weights == 0).any()
 
 
-def test_priors_pull_towards_the_scores(model):
+def test_priors_pull_towards_the_evidence(model):
     state = random_state(model, 7)
     seen = seen_from(model, state)
-    name = "mouthSmileLeft"
-    high = seen.scores.clone()
-    high[:, ARKIT_52.index(name)] = 1.0
-    column = 6 + FREE.index(name)
-    low_pull = prior_term(state, seen, OPTIONS)[1][:, column]
-    high_pull = prior_term(state, replace(seen, scores=high), OPTIONS)[1][:, column]
+    column = FREE.index("mouthSmileLeft")
+    high = seen.expected.clone()
+    high[:, column] = 1.0
+    low_pull = prior_term(state, seen, OPTIONS)[1][:, 6 + column]
+    high_pull = prior_term(state, replace(seen, expected=high), OPTIONS)[1][:, 6 + column]
     assert (high_pull < low_pull).all()
+
+
+def test_scores_count_where_they_are_known_to_be_right():
+    scores = np.zeros((1, 52))
+    scores[0, ARKIT_52.index("eyeBlinkLeft")] = 0.55
+    evidence = evidence_of_scores(scores, OPTIONS)
+    assert evidence.expected[0, FREE.index("eyeBlinkLeft")] == 0.75
+    assert evidence.trust[0, FREE.index("mouthSmileLeft")] == OPTIONS.score_sigma**-2
+    assert evidence.trust[0, FREE.index("cheekPuff")] == 0
+
+
+def test_an_encoder_that_sees_nothing_is_not_believed():
+    evidence = evidence_of_encoder(np.full((2, 52), 0.5), np.array([1.0, 0.0]), OPTIONS)
+    np.testing.assert_allclose(evidence.trust[0], OPTIONS.encoder_sigma**-2)
+    assert (evidence.trust[1] == 0).all()
+
+
+def test_evidence_tells_expressions_apart_that_landmarks_do_not(model):
+    """Many mixtures of expressions put the landmarks at nearly the same places."""
+    truth = random_state(model, 8, frames=30)
+    seen = seen_from(model, truth)
+    trust = torch.full_like(seen.expected, OPTIONS.encoder_sigma**-2)
+    told = replace(seen, expected=truth.weights, trust=trust)
+    start = replace(truth, weights=0 * truth.weights)
+    alone, informed = (solve(Problem(model, s, truth.log_focal, False, OPTIONS), start).weights for s in (seen, told))
+    assert (informed - truth.weights).abs().mean() < 0.5 * (alone - truth.weights).abs().mean()

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_solve import FRAMES, OPTIONS, random_state, seen_from
+from test_solve import FRAMES, OPTIONS, nothing_known, random_state, seen_from
 
 from spark_backend.heads.anny import load_anny
 from spark_backend.solve.data_term import landmark_precision
 from spark_backend.solve.frame_model import FrameModel, FrameState
-from spark_backend.solve.landmark_model import landmark_model
+from spark_backend.solve.landmark_model import FREE, landmark_model
 from spark_backend.solve.prior_term import prior_term
 from spark_backend.solve.solver import Problem, linearise
-from spark_backend.solve.streaming import StreamingSolver, quadratic_prior
+from spark_backend.solve.state import WEIGHTS
+from spark_backend.solve.streaming import EXPRESSIONS, StreamingSolver, quadratic_prior
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +54,17 @@ def test_normal_equations_are_those_of_the_clips_solver(model):
 
 def test_the_prior_is_the_clips_prior(model):
     state = random_state(model, 3)
-    seen = replace(seen_from(model, state), scores=torch.rand(FRAMES, 52).double())
-    matrix, pull, trust = quadratic_prior(OPTIONS)
+    known = torch.rand(2, FRAMES, len(FREE), generator=torch.Generator().manual_seed(0)).double()
+    seen = replace(seen_from(model, state), expected=known[0], trust=9 * known[1])
+    matrix, pull = quadratic_prior(OPTIONS)
     _, gradient, hessian = prior_term(state, seen, OPTIONS)
-    from spark_backend.solve.prior_term import expected_weights
-    from spark_backend.solve.state import WEIGHTS
-
-    expected = expected_weights(seen.scores).numpy()
     for index in range(FRAMES):
-        values = np.concatenate([np.zeros(6), state.weights[index].numpy(), state.gaze[index].numpy()])
-        mine = matrix @ values + pull
-        mine[WEIGHTS] -= trust * expected[index]
+        weights, trust = state.weights[index].numpy(), seen.trust[index].numpy()
+        mine, own = matrix @ np.concatenate([np.zeros(6), weights, state.gaze[index].numpy()]) + pull, matrix.copy()
+        mine[WEIGHTS] += trust * (weights - seen.expected[index].numpy())
+        own[EXPRESSIONS] += trust
         np.testing.assert_allclose(mine, gradient[index].numpy(), atol=1e-9)
-        np.testing.assert_allclose(matrix, hessian[index].numpy(), atol=1e-9)
+        np.testing.assert_allclose(own, hessian[index].numpy(), atol=1e-9)
 
 
 def test_follows_a_known_performance(model):
@@ -73,8 +72,8 @@ def test_follows_a_known_performance(model):
     truth = random_state(model, 0, frames)
     seen = seen_from(model, truth)
     solver = StreamingSolver(model, float(truth.log_focal.exp()[0]), OPTIONS)
-    scores = np.zeros(52)
-    states = [solver(p, scores, t) for p, t in zip(seen.landmarks.numpy(), seen.pts.numpy() + 1.0, strict=True)]
+    known = nothing_known(1)
+    states = [solver(p, known, t) for p, t in zip(seen.landmarks.numpy(), seen.pts.numpy() + 1.0, strict=True)]
     turned = np.stack([s.rotation for s in states]) @ truth.rotation.mT.numpy()
     angle = np.degrees(np.arccos(np.clip((np.trace(turned, axis1=1, axis2=2) - 1) / 2, -1, 1)))
     assert np.median(angle) < 2.0
@@ -92,10 +91,10 @@ def test_begins_anew_after_a_gap(model):
     truth = random_state(model, 0, 30)
     seen = seen_from(model, truth)
     solver = StreamingSolver(model, float(truth.log_focal.exp()[0]), OPTIONS)
-    scores = np.zeros(52)
-    solver(seen.landmarks[0].numpy(), scores, 1.0)
-    after = solver(seen.landmarks[-1].numpy(), scores, 9.0)
-    fresh = StreamingSolver(model, float(truth.log_focal.exp()[0]), OPTIONS)(seen.landmarks[-1].numpy(), scores, 9.0)
+    known = nothing_known(1)
+    solver(seen.landmarks[0].numpy(), known, 1.0)
+    after = solver(seen.landmarks[-1].numpy(), known, 9.0)
+    fresh = StreamingSolver(model, float(truth.log_focal.exp()[0]), OPTIONS)(seen.landmarks[-1].numpy(), known, 9.0)
     np.testing.assert_allclose(after.weights, fresh.weights)
-    held = solver(seen.landmarks[0].numpy(), scores, 9.01)
+    held = solver(seen.landmarks[0].numpy(), known, 9.01)
     assert np.abs(held.weights - after.weights).max() < 1.0

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
 from ..protocol.livelink import LiveLinkPacket
+from ..solve.evidence import evidence_of_scores
 from ..solve.landmark_model import landmark_model
 from ..solve.options import SolveOptions
 from ..solve.streaming import StreamingSolver
@@ -79,7 +80,8 @@ class LandmarkTracker:
             self.solver.forget()
             return None
         landmarks = seen.face.landmarks[:, :2]
-        state = self.solver(landmarks - np.array(size) / 2, seen.face.scores, seconds)
+        evidence = evidence_of_scores(seen.face.scores[None], self.solver.model.options)
+        state = self.solver(landmarks - np.array(size) / 2, evidence, seconds)
         return Tracked(
             self.solver.model.full_weights(state),
             Rotation.from_matrix(state.rotation).as_quat(scalar_first=True),

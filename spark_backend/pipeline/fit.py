@@ -18,21 +18,23 @@ from ..fit.refine.stages import CURRICULA, Stage, without
 from ..fit.texture import bake_textures
 from ..heads.anny import load_anny
 from ..heads.model import HeadModel
-from ..protocol.avatar import Avatar, save_avatar
+from ..protocol.avatar import save_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Progress, Report, Warning
 from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
 from ..protocol.storage import filesystem_errors, read_npz, write_json, write_npz
-from ..protocol.take import Take, load_take, save_take
+from ..protocol.take import load_take, save_take
+from ..solve.evidence import Evidence
 from ..solve.look import LOOK, learn_look, save_look
 from ..solve.options import SolveOptions
-from ..solve.person import fit_person
+from ..solve.person import Person, Tick, fit_person
 from ..solve.to_take import state_to_take
-from ..solve.tracking import track_clip
+from ..solve.tracking import Clip, track_clip
+from .expressions import read_expressions
 from .measure import clip_figures
 from .options import FitOptions
 from .portrait import portrait
-from .progress import overheard, section, sections
+from .progress import overheard, sections, shares
 from .refining import Known, refine
 from .sheet import save_picture
 from .strangers import warn_of_strangers
@@ -113,9 +115,9 @@ def fit_key(clips: Sequence[tuple[ClipInfo, Frames]], effort: Effort, stages: Se
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def told(report: Report, stage: str, start: float = 0.0, share: float = 1.0):
+def told(report: Report, stage: str) -> Tick:
     """The solver's tick as progress."""
-    return lambda part: report(Progress(stage, start + share * part))
+    return lambda part: report(Progress(stage, part))
 
 
 def landmark_stage(
@@ -126,25 +128,39 @@ def landmark_stage(
     done = folder / "landmarks.npz"
     if not done.exists() or str(read_npz(done, ("key",))["key"]) != key:
         shutil.rmtree(folder, ignore_errors=True)
-        person = fit_person(head, clips, effort.keyframes, SolveOptions(), told(report, "Finding the person", 0, 0.3))
-        warn_of_strangers(head, project.clips, clips, section(report, 0.3, 0.5))
+        step = sections(report, {"person": 2.0, "strangers": 1.0, "tracks": 4.0})
+        person, evidence = find_person(head, clips, effort.keyframes, step["person"])
+        warn_of_strangers(head, project.clips, clips, step["strangers"])
         avatar = head.avatar(person.identity)
-        for number, (name, (info, frames)) in enumerate(zip(project.clips, clips, strict=True)):
-            part = section(report, 0.5 + 0.5 * number / len(clips), 0.5 + 0.5 * (number + 1) / len(clips))
-            focal = float(person.focal[number])
-            save_take(
-                folder / f"{name}.npz", landmark_take(head, avatar, info, frames, focal, told(part, f"Tracking {name}"))
-            )
+        parts = shares(step["tracks"], len(clips))
+        for name, (info, frames), known, focal, part in zip(
+            project.clips, clips, evidence, person.focal, parts, strict=True
+        ):
+            clip = Clip(info, frames, known, float(focal))
+            state = track_clip(head, avatar, clip, SolveOptions(), told(part, f"Tracking {name}"))
+            save_take(folder / f"{name}.npz", state_to_take(avatar, info, frames, state, clip.focal, {}))
         write_npz(done, {"identity": person.identity, "key": np.array(key)})
     identity = read_npz(done)["identity"]
     takes = tuple(load_take(folder / f"{name}.npz") for name in project.clips)
     return Known(head, head.avatar(identity), identity, project.clips, clips, takes)
 
 
-def landmark_take(head: HeadModel, avatar: Avatar, info: ClipInfo, frames: Frames, focal: float, tick: Any) -> Take:
-    """What every frame of a clip does, from its landmarks."""
-    state = track_clip(head, avatar, info, frames, focal, SolveOptions(), tick)
-    return state_to_take(avatar, info, frames, state, focal, {})
+def find_person(
+    head: HeadModel, clips: Sequence[tuple[ClipInfo, Frames]], keyframes: int, report: Report
+) -> tuple[Person, list[Evidence]]:
+    """Who it is, and what the encoder reads in all frames of each clip.
+
+    The encoder must know whose face it sees, so the person is first found without it.
+    """
+    stage, options = "Finding the person", SolveOptions()
+    first, read, second = shares(report, 3)
+    person = fit_person(head, clips, keyframes, options, told(first, stage))
+    avatar = head.avatar(person.identity)
+    evidence = [
+        read_expressions(avatar, info, frames, options, part, stage)
+        for (info, frames), part in zip(clips, shares(read, len(clips)), strict=True)
+    ]
+    return fit_person(head, clips, keyframes, options, told(second, stage), evidence=evidence), evidence
 
 
 def write_avatar(

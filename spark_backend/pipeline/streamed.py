@@ -45,9 +45,7 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
 def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, warn: Callable[[str], None]) -> Encoder:
     """The encoder of `generic`, or of `adapted` for the person of the project."""
     if name == "generic":
-        path = cache_folder() / "encoders" / f"heads-{generic_digest()}.onnx"
-        person = somebody(LandmarkHead(avatar).rest)
-        return open_encoder(bundle, readout_from_bytes(generic_weights()), path, person, warn)
+        return open_generic(avatar, bundle, warn)
     tracker = load_tracker(project.tracker_folder)
     if (project.tracker_folder / "tracker.json").stat().st_mtime < (
         project.avatar_folder / "avatar.npz"
@@ -55,6 +53,13 @@ def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, war
         warn("The head has been fitted anew since `spark adapt`; run it again for the best result")
     path, person = project.tracker_folder / "heads.onnx", Person(tracker.rest, tracker.offset)
     return open_encoder(bundle, tracker.readout, path, person, warn)
+
+
+def open_generic(avatar: Avatar, bundle: bytes, warn: Callable[[str], None]) -> Encoder:
+    """The encoder of `generic` for this head; `bundle` is the content of `face_landmarker.task`."""
+    path = cache_folder() / "encoders" / f"heads-{generic_digest()}.onnx"
+    person = somebody(LandmarkHead(avatar).rest)
+    return open_encoder(bundle, readout_from_bytes(generic_weights()), path, person, warn)
 
 
 def usual_focal(project: Project, avatar: Avatar, clip: str, size: tuple[int, int]) -> float:

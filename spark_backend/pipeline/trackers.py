@@ -59,10 +59,10 @@ TRACKERS: Mapping[str, Run] = {
 def play_scores(head: HeadModel, avatar: Avatar, info: ClipInfo, frames: Frames, focal: float, clip: str = "") -> Take:
     """MediaPipe's scores as weights and a rigid pose of each frame from its landmarks alone; gaze ahead."""
     seen = np.flatnonzero(frames.valid)
-    scores, model = frames.scores[seen], landmark_model(head, avatar)
+    scores, model = frames.scores[seen][:, FREE_INDEX], landmark_model(head, avatar)
     places, number = centred(info, frames)[seen], np.zeros(len(seen), int)
     state, _ = initial_state(model, places, scores, number, np.array([focal]))
-    state = replace(state, weights=torch.as_tensor(scores[:, FREE_INDEX]).double())
+    state = replace(state, weights=torch.as_tensor(scores).double())
     source = {"path": info.source, "digest": info.digest, "clip": clip, "tracker": "mediapipe", "smoothing": "none"}
     return state_to_take(avatar, info, frames, state, focal, source)
 

@@ -18,7 +18,7 @@ from ..protocol.names import ARKIT_52
 from ..protocol.project import ClipInfo, Frames
 from ..protocol.storage import read_npz, write_npz
 from ..protocol.take import Take
-from .landmark_model import FREE_INDEX, look_channels
+from .landmark_model import FREE, FREE_INDEX, look_channels
 from .photometric_term import Appearance, learn_appearance
 from .pictures import Crops, cut_faces, pictures
 from .state import Observations, State
@@ -64,8 +64,8 @@ def learn_look(avatar: Avatar, clips: Sequence[tuple[ClipInfo, Frames]], takes: 
     state = State(**{name: torch.cat([getattr(s, name) for s in states]) for name in names}, identity=torch.zeros(0))
     count = len(state.log_focal)
     # Every frame is a clip of its own: each has its focal length.
-    nothing = torch.zeros(count, 52)
-    seen = Observations(nothing[:, None, :2], nothing[:, 0], nothing, torch.arange(count), torch.arange(count).double())
+    nothing, number = torch.zeros(count, len(FREE)), torch.arange(count)
+    seen = Observations(nothing[:, None, :2], nothing[:, 0], nothing, nothing, number, number.double())
     points = surface_points(avatar, *spread_points(avatar, POINTS))
     learnt = [learn_appearance(points, pictures(joined, *scales), state, seen) for scales in SCALES]
     return Look(*(np.stack([getattr(a, name).numpy() for a in learnt]) for name in ("mean", "known", "noise")))

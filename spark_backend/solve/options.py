@@ -28,6 +28,8 @@ class SolveOptions:
     """Trust in MediaPipe's own score of the expressions that it scores well."""
     blink_sigma: float = 0.2
     """The same of blinks, which it scores best; without it a lowered gaze passes for half-closed lids."""
+    encoder_sigma: float = 0.14
+    """Standard deviation of the encoder's answers; the generic one's on made-up people that it has not learnt from."""
     gaze_sigma: float = 0.4
     """Radians; prior of the gaze."""
     vergence_sigma: float = 0.06

@@ -10,6 +10,7 @@ from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
 from ..protocol.project import ClipInfo, Frames
+from .evidence import Evidence, evidence_of_scores
 from .keyframes import choose_keyframes
 from .landmark_model import landmark_model
 from .options import SolveOptions
@@ -46,27 +47,31 @@ def fit_person(
     options: SolveOptions,
     tick: Tick = lambda part: None,
     avatar: Avatar | None = None,
+    evidence: Sequence[Evidence] | None = None,
 ) -> Person:
     """Identity and focal lengths from at most `keyframes` frames of all clips together.
 
-    With an `avatar` the person is known, and only the focal lengths are found.
+    With an `avatar` the person is known, and only the focal lengths are found. `evidence` of all frames of each clip;
+    without any, MediaPipe's scores are taken for it.
     """
     share = max(8, keyframes // len(clips))
     parts = []
-    for number, (info, frames) in enumerate(clips):
+    evidence = evidence or [evidence_of_scores(frames.scores, options) for _, frames in clips]
+    for number, ((info, frames), known) in enumerate(zip(clips, evidence, strict=True)):
         seen = np.flatnonzero(frames.valid)
         if len(seen) == 0:
             raise SparkError(f"{info.source}: no frame shows the face; remove the clip from the project")
         rows = seen[choose_keyframes(frames.landmarks[seen], frames.confidence[seen], share)]
-        parts.append((centred(info, frames)[rows], frames.scores[rows], np.full(len(rows), number), frames.pts[rows]))
-    landmarks, scores, clip, pts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        some = known.select(rows)
+        parts.append((centred(info, frames)[rows], some.expected, some.trust, np.full(len(rows), number)))
+    landmarks, expected, trust, clip = (np.concatenate(column) for column in zip(*parts, strict=True))
     # Keyframes are moments, not a performance: a second apart at least, they do not pull on each other.
-    pts = np.arange(len(pts)) * 1e3
+    pts = np.arange(len(clip)) * 1e3
 
     focal = np.array([prior_focal(info, options) for info, _ in clips])
     model = landmark_model(head, avatar)
-    state, scale = initial_state(model, landmarks, scores, clip, focal)
-    seen = observations(landmarks, scores, clip, pts, scale)
+    state, scale = initial_state(model, landmarks, expected, clip, focal)
+    seen = observations(landmarks, Evidence(expected, trust), clip, pts, scale)
     problem = Problem(model, seen, torch.as_tensor(np.log(focal)), True, options)
     state = solve(problem, state, tick)
     return Person(state.identity.numpy(), state.log_focal.exp().numpy())

@@ -1,11 +1,11 @@
-"""Where the solver starts: head poses from a rigid fit, weights from MediaPipe's scores."""
+"""Where the solver starts: head poses from a rigid fit, weights from what is known of them."""
 
 import cv2
 import numpy as np
 import torch
 
-from ..protocol.names import ARKIT_52
-from .landmark_model import FREE, GAZE, LandmarkModel
+from .evidence import Evidence, as_tensors
+from .landmark_model import GAZE, LandmarkModel
 from .state import Observations, State
 
 # Points that expressions move least: forehead, bridge and sides of the nose, outer eye corners, temples, cheek bones.
@@ -38,22 +38,24 @@ def frontal_pose(points: np.ndarray, pixels: np.ndarray, focal: float) -> tuple[
 def initial_state(
     model: LandmarkModel,
     landmarks: np.ndarray,
-    scores: np.ndarray,
+    expected: np.ndarray,
     clip: np.ndarray,
     focal: np.ndarray,
 ) -> tuple[State, np.ndarray]:
-    """A state for landmarks (T, 478, 2), pixels from the principal point, and the interocular scale (T,), pixels."""
+    """A state for landmarks (T, 478, 2), pixels from the principal point, and the interocular scale (T,), pixels.
+
+    `expected` (T, E) are the weights of an `Evidence`.
+    """
     points = (model.skull + model.jaw).numpy()[list(STEADY)]
     poses = [rigid_pose(points, p[list(STEADY)].astype(float), focal[c]) for p, c in zip(landmarks, clip, strict=True)]
     rotation = torch.as_tensor(np.stack([pose[0] for pose in poses]))
     translation = np.stack([pose[1] for pose in poses])
     place = np.concatenate([translation[:, :2] / translation[:, 2:], np.log(translation[:, 2:])], 1)
     interocular = float((model.pivots[1] - model.pivots[2]).norm())
-    weights = torch.as_tensor(scores[:, [ARKIT_52.index(name) for name in FREE]]).double() * 0.5
     state = State(
         rotation=rotation.double(),
         place=torch.as_tensor(place).double(),
-        weights=weights.clamp(0, 1),
+        weights=(0.5 * torch.as_tensor(expected).double()).clamp(0, 1),
         gaze=torch.zeros(len(poses), len(GAZE), dtype=torch.float64),
         identity=torch.zeros(len(model.skull_identity), dtype=torch.float64),
         log_focal=torch.as_tensor(np.log(focal)).double(),
@@ -62,13 +64,13 @@ def initial_state(
 
 
 def observations(
-    landmarks: np.ndarray, scores: np.ndarray, clip: np.ndarray, pts: np.ndarray, scale: np.ndarray
+    landmarks: np.ndarray, evidence: Evidence, clip: np.ndarray, pts: np.ndarray, scale: np.ndarray
 ) -> Observations:
     """Arrays as the solver wants them."""
     return Observations(
         torch.as_tensor(landmarks).double(),
         torch.as_tensor(scale).double(),
-        torch.as_tensor(scores).double(),
+        *as_tensors(evidence),
         torch.as_tensor(clip).long(),
         torch.as_tensor(pts).double(),
     )

@@ -35,8 +35,9 @@ class Observations:
     """Pixels from the principal point."""
     scale: Float[Tensor, "T"]
     """Interocular distance in pixels as if seen without foreshortening; errors are measured in it."""
-    scores: Float[Tensor, "T 52"]
-    """MediaPipe's own expression scores."""
+    expected: Float[Tensor, "T E"]
+    """See `Evidence`."""
+    trust: Float[Tensor, "T E"]
     clip: Int[Tensor, "T"]
     pts: Float[Tensor, "T"]
     """Seconds."""

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve
 
+from .evidence import Evidence
 from .frame_model import FrameModel, FrameState
-from .landmark_model import FREE, FREE_INDEX, GAZE, LandmarkModel, gaze_limit
+from .landmark_model import FREE, GAZE, LandmarkModel, gaze_limit
 from .options import SolveOptions
-from .prior_term import expected_weights, prior_term
+from .prior_term import prior_term
 from .start import STEADY, rigid_pose
 from .state import FRAME_SIZE, GAZES, PLACE, ROTATION, WEIGHTS, Observations, State
 
@@ -30,6 +31,8 @@ DAMPING = 1e-3
 RATE = 30.0
 TURN_MOTION, PLACE_MOTION, DEPTH_MOTION = 0.05, 0.02, 0.02
 WEIGHT_MOTION, LID_MOTION, GAZE_MOTION = 0.2, 0.5, 0.2
+EXPRESSIONS = np.arange(FRAME_SIZE)[WEIGHTS], np.arange(FRAME_SIZE)[WEIGHTS]
+"""On the diagonal of a normal matrix."""
 LONGEST_GAP = 0.25
 """Seconds after which the frame before says nothing any more."""
 
@@ -41,7 +44,8 @@ class Seen:
     landmarks: Float[np.ndarray, "478 2"]
     precision: Float[np.ndarray, "478"]
     expected: Float[np.ndarray, "E"]
-    """Weights of `FREE` that MediaPipe's scores speak for."""
+    trust: Float[np.ndarray, "E"]
+    """See `Evidence`."""
 
 
 class StreamingSolver:
@@ -50,7 +54,7 @@ class StreamingSolver:
     def __init__(self, model: LandmarkModel, focal: float, options: SolveOptions) -> None:
         self.model = FrameModel(model, focal, options)
         self.limit = gaze_limit(model.rig)
-        self.prior, self.pull, self.trust = quadratic_prior(options)
+        self.prior, self.pull = quadratic_prior(options)
         self.motion = motion_deviation()
         self.state: FrameState | None = None
         self.seconds = 0.0
@@ -59,38 +63,37 @@ class StreamingSolver:
         """The next frame starts anew."""
         self.state = None
 
-    def __call__(
-        self, landmarks: Float[np.ndarray, "478 2"], scores: Float[np.ndarray, "52"], seconds: float
-    ) -> FrameState:
-        """The state of the next frame. Landmarks are pixels from the principal point."""
+    def __call__(self, landmarks: Float[np.ndarray, "478 2"], evidence: Evidence, seconds: float) -> FrameState:
+        """The state of the next frame. Landmarks are pixels from the principal point, `evidence` is of one frame."""
         elapsed = seconds - self.seconds
         before = self.state if 0 < elapsed < LONGEST_GAP else None
         self.seconds = seconds
-        start = self.first_state(landmarks, scores) if before is None else before
-        expected = expected_weights(torch.as_tensor(scores)[None].double()).numpy()[0]
+        expected, trust = evidence.expected[0], evidence.trust[0]
+        start = self.first_state(landmarks, expected) if before is None else before
         hold = np.zeros(FRAME_SIZE) if before is None else 1 / (self.motion**2 * max(elapsed * RATE, 0.1))
         state = start
         for _ in range(FIRST_ROUNDS if before is None else 1):
             precision = self.model.precision(state, landmarks)
             for _ in range(STEPS):
-                state = self.step(state, start, hold, Seen(landmarks, precision, expected))
+                state = self.step(state, start, hold, Seen(landmarks, precision, expected, trust))
         self.state = state
         return state
 
-    def first_state(self, landmarks: np.ndarray, scores: np.ndarray) -> FrameState:
-        """A state to start from: the rigid pose and half of what the scores say."""
+    def first_state(self, landmarks: np.ndarray, expected: np.ndarray) -> FrameState:
+        """A state to start from: the rigid pose and half of the weights that are expected."""
         steady = list(STEADY)
         rotation, translation = rigid_pose(self.model.rest[steady], landmarks[steady].astype(float), self.model.focal)
         place = np.append(translation[:2] / translation[2], np.log(translation[2]))
-        return FrameState(rotation, place, np.clip(0.5 * scores[FREE_INDEX], 0, 1), np.zeros(len(GAZE)))
+        return FrameState(rotation, place, np.clip(0.5 * expected, 0, 1), np.zeros(len(GAZE)))
 
     def step(self, state: FrameState, start: FrameState, hold: np.ndarray, seen: "Seen") -> FrameState:
         """One step of Gauss and Newton's, variables that would leave their range held on its bound."""
         hessian, gradient = self.model.equations(state, seen.landmarks, seen.precision)
         values = np.concatenate([np.zeros(6), state.weights, state.gaze])
         gradient += self.prior @ values + self.pull
-        gradient[WEIGHTS] -= self.trust * seen.expected
+        gradient[WEIGHTS] += seen.trust * (state.weights - seen.expected)
         hessian += self.prior
+        hessian[EXPRESSIONS] += seen.trust
         gradient += hold * difference(state, start)
         hessian[np.diag_indices(FRAME_SIZE)] += hold
         hessian[np.diag_indices(FRAME_SIZE)] *= 1 + DAMPING
@@ -113,23 +116,16 @@ class StreamingSolver:
         return fixed
 
 
-def quadratic_prior(options: SolveOptions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The priors as `0.5 x P x + q x - trust * expected * weights`: P (D, D), q (D,), trust (E,)."""
-    zero = torch.zeros(1, 52, dtype=torch.float64)
+def quadratic_prior(options: SolveOptions) -> tuple[np.ndarray, np.ndarray]:
+    """The priors without evidence as `0.5 x P x + q x`: P (D, D), q (D,)."""
+    zero = torch.zeros(1, len(FREE), dtype=torch.float64)
     still = State(
-        torch.eye(3, dtype=torch.float64)[None],
-        zero[:, :3],
-        zero[:, : len(FREE)],
-        zero[:, : len(GAZE)],
-        zero[0, :0],
-        zero[0, :1],
+        torch.eye(3, dtype=torch.float64)[None], zero[:, :3], zero, zero[:, : len(GAZE)], zero[0, :0], zero[0, :1]
     )
-    seen = Observations(torch.zeros(1, 478, 2).double(), zero[0, :1], zero, torch.zeros(1).long(), zero[0, :1])
+    nowhere = torch.zeros(1, 478, 2).double()
+    seen = Observations(nowhere, zero[0, :1], zero, zero, torch.zeros(1).long(), zero[0, :1])
     _, gradient, hessian = prior_term(still, seen, options)
-    trust = np.diag(hessian[0].numpy())[WEIGHTS] - options.weight_sigma**-2
-    pull = gradient[0].numpy()
-    pull[WEIGHTS] += trust * expected_weights(zero).numpy()[0]
-    return hessian[0].numpy(), pull, trust
+    return hessian[0].numpy(), gradient[0].numpy()
 
 
 def motion_deviation() -> Float[np.ndarray, "D"]:

@@ -10,6 +10,7 @@ from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
 from ..protocol.project import ClipInfo, Frames
 from .data_term import landmark_precision
+from .evidence import Evidence
 from .landmark_model import LandmarkModel, landmark_model
 from .look import POINTS, SCALES, Look
 from .options import SolveOptions
@@ -23,8 +24,9 @@ from .surface_points import SurfacePoints, spread_points, surface_points
 from .windows import faded, windows
 
 LANDMARKS_PART = 0.4
-"""How much landmarks count, of what they do otherwise, beside pictures that are compared with the person's own look:
-pictures then say where the head is, and the landmarks' errors would only pull it away."""
+"""How much the landmarks' places count, of what they do otherwise, beside pictures that are compared with the person's
+own look: pictures then say where the head is, and the landmarks' errors would only pull it away. How wide lips and lids
+are open, landmarks tell better than skin does."""
 PICTURES_PART = 0.7
 """Of the time, when pictures are compared too."""
 
@@ -39,12 +41,22 @@ class Skin:
     """What the person's skin looks like, when that is known."""
 
 
+@dataclass(frozen=True)
+class Clip:
+    """All that is known of a clip before it is solved."""
+
+    info: ClipInfo
+    frames: Frames
+    evidence: Evidence
+    """Of all frames."""
+    focal: float
+    """Pixels."""
+
+
 def track_clip(
     head: HeadModel,
     avatar: Avatar,
-    info: ClipInfo,
-    frames: Frames,
-    focal: float,
+    clip: Clip,
     options: SolveOptions,
     tick: Tick = lambda part: None,
     with_pictures: bool = False,
@@ -55,17 +67,17 @@ def track_clip(
     `with_pictures` then aligns the frames by what the skin looks like: to the person's `look` when it is known, to
     each other otherwise. That reads the clip again: `SparkError` when it has gone or changed.
     """
-    rows, model = np.flatnonzero(frames.valid), landmark_model(head, avatar)
+    rows, model = np.flatnonzero(clip.frames.valid), landmark_model(head, avatar)
     points = surface_points(avatar, *spread_points(avatar, POINTS)) if with_pictures else None
     pieces, states = windows(len(rows)), []
     for number, piece in enumerate(pieces):
         step = Step(tick, number / len(pieces), 1 / len(pieces))
-        problem, state = landmark_problem(model, info, frames, rows[piece], focal, options)
+        problem, state = landmark_problem(model, clip, rows[piece], options)
         if points is None:
             states.append(solve(problem, state, step))
             continue
         state = solve(problem, state, step.part(0.0, 1 - PICTURES_PART))
-        crops = cut_faces(Path(info.source), frames, rows[piece], problem.seen.scale, info.size)
+        crops = cut_faces(Path(clip.info.source), clip.frames, rows[piece], problem.seen.scale, clip.info.size)
         states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
     return faded(states, pieces)
 
@@ -87,24 +99,28 @@ class Step:
 
 
 def landmark_problem(
-    model: LandmarkModel, info: ClipInfo, frames: Frames, rows: np.ndarray, focal: float, options: SolveOptions
+    model: LandmarkModel, clip: Clip, rows: np.ndarray, options: SolveOptions
 ) -> tuple[Problem, State]:
     """What the landmarks of some frames of a clip say, and where to start."""
-    landmarks, clip = centred(info, frames)[rows], np.zeros(len(rows), int)
-    state, scale = initial_state(model, landmarks, frames.scores[rows], clip, np.array([focal]))
-    seen = observations(landmarks, frames.scores[rows], clip, frames.pts[rows], scale)
-    return Problem(model, seen, torch.log(torch.tensor([focal]).double()), False, options), state
+    landmarks, number = centred(clip.info, clip.frames)[rows], np.zeros(len(rows), int)
+    evidence, focal = clip.evidence.select(rows), np.array([clip.focal])
+    state, scale = initial_state(model, landmarks, evidence.expected, number, focal)
+    seen = observations(landmarks, evidence, number, clip.frames.pts[rows], scale)
+    return Problem(model, seen, torch.as_tensor(np.log(focal)), False, options), state
 
 
 def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
     """Every frame to the person's look, else to the mean appearance that the state so far gives; broad features
     first."""
+    options = problem.options
     for number, scales in enumerate(SCALES):
         appearance = learn_appearance(skin.points, pictures(skin.crops, *scales), state, problem.seen)
-        precision = landmark_precision(problem.model, state, problem.seen, problem.options)
+        precision = landmark_precision(problem.model, state, problem.seen, options)
         if skin.look is not None:
             appearance = skin.look.instead_of(appearance, number)
             precision = precision * LANDMARKS_PART
+            openings = options.aperture_noise * LANDMARKS_PART
+            problem = replace(problem, options=replace(options, aperture_noise=openings))
         told = Step(tick, number / len(SCALES), 1 / len(SCALES))
         state = descend(replace(problem, appearance=appearance), precision, state, told)
     return state

@@ -8,6 +8,10 @@ from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
 from .skinning import HeadPose, SkinnedHead, pose_vertices, rotations_from_weights, skinned_head
 
+LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
+"""Upper and lower landmarks of the gap between the lips."""
+LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
+"""The same between the lids of the right and of the left eye."""
 BELOW_EYES = 0.03
 """Metres from the eyes down to the face's middle."""
 

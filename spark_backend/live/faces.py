@@ -17,15 +17,16 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..encoders.crop import SCALE, FaceCrop, crop_around, cut_crop, to_picture
+from ..encoders.crop import FaceCrop, crop_around, cut_crop, to_picture
 from ..encoders.engines import Engine, prepared_engine
 from ..encoders.mediapipe import CROP_SIZE, FromBytes, crop_examples, load_landmark_network, load_score_network
 from ..models import cache_folder
-from ..video.face import RGB, Box, Face, box_centre, box_size
+from ..track.stream import crop_of_box, grown
+from ..video.face import RGB, Face, box_size
 from ..video.follow import DOUBT
 from ..video.mirror import average, disagreement, mirror_face
 from ..video.networks import FaceDetector
-from ..video.search import LANDMARKS_TO_DETECTION, is_outside
+from ..video.search import is_outside
 
 LEAST_PRESENCE = 0.5
 LEAST_SCORE = 0.5
@@ -113,7 +114,7 @@ class FaceReader:
         found = self.detector(image)
         if not found:
             return None
-        crop, seen = crop_of_box(max((candidate.box for candidate in found), key=box_size)), None
+        crop, seen = crop_of_box(grown(max((candidate.box for candidate in found), key=box_size))), None
         for _ in range(LOOKS):
             self.bias = None
             seen = self.look(image, crop, seconds)
@@ -157,8 +158,3 @@ def glance_engine(bundle: bytes, warn: Callable[[str], None]) -> Engine:
 def engine_path(bundle: bytes) -> Path:
     """Where the cache has, or would have, the networks."""
     return cache_folder() / "engines" / f"glances-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
-
-
-def crop_of_box(box: Box) -> FaceCrop:
-    """An upright crop for the detector's box, which is narrower than the landmarks'."""
-    return FaceCrop(box_centre(box), SCALE * LANDMARKS_TO_DETECTION * box_size(box), 0.0)

@@ -6,13 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..geometry.landmarks import LIDS, LIPS
 from .landmark_model import IRISES, LandmarkModel, Pose, identity_along, motion_along, pose_landmarks
 from .options import SolveOptions
 from .state import FRAME_SIZE, Observations, State
 
-# Upper and lower point of each opening. The height of an opening says "closed" better than either point.
-LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
-LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
+# The height of an opening says "closed" better than either point.
 UPPER, LOWER = ([pair[i] for pair in (*LIPS, *LIDS)] for i in (0, 1))
 
 

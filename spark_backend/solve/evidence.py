@@ -8,9 +8,7 @@ something before there is a head that an encoder could be told of.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from .landmark_model import FREE, FREE_INDEX
 from .options import SolveOptions
@@ -55,10 +53,5 @@ def evidence_of_encoder(
 ) -> Evidence:
     """From an encoder's answers; `confidence`, in [0, 1], is 0 in frames where it sees no face."""
     expected = weights[:, FREE_INDEX].astype(float)
-    trust = np.broadcast_to(options.encoder_sigma**-2 * confidence[:, None], expected.shape)
-    return Evidence(expected, trust)
-
-
-def as_tensors(evidence: Evidence) -> tuple[Float[Tensor, "T E"], Float[Tensor, "T E"]]:
-    """Expected weights and trust, float64."""
-    return torch.as_tensor(evidence.expected).double(), torch.as_tensor(np.array(evidence.trust)).double()
+    trust = options.encoder_sigma**-2 * confidence[:, None]
+    return Evidence(expected, trust.repeat(len(FREE), 1))

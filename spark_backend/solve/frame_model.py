@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ..geometry.landmarks import LIDS
 from ..protocol.avatar import Rig
 from ..protocol.names import ARKIT_52
-from .data_term import LIDS, LOWER, UPPER
+from .data_term import LOWER, UPPER
 from .landmark_model import FREE_INDEX, GAZE, IRISES, LandmarkModel, look_channels
 from .options import SolveOptions
 from .state import FRAME_SIZE, GAZES, ROTATION, WEIGHTS

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .start import STEADY
+from ..encoders.alignment import STEADY
 
 
 def choose_keyframes(landmarks: np.ndarray, confidence: np.ndarray, count: int) -> np.ndarray:

@@ -4,15 +4,11 @@ import cv2
 import numpy as np
 import torch
 
-from .evidence import Evidence, as_tensors
+from ..encoders.alignment import STEADY
+from .evidence import Evidence
 from .landmark_model import GAZE, LandmarkModel
 from .state import Observations, State
 
-# Points that expressions move least: forehead, bridge and sides of the nose, outer eye corners, temples, cheek bones.
-STEADY = (
-    *(10, 151, 9, 8, 168, 6, 197, 195, 5, 4, 1, 33, 133, 362, 263, 127, 356, 234, 454, 93, 323, 116, 345, 123, 352),
-    *(103, 332, 67, 297, 54, 284, 21, 251, 162, 389, 50, 280, 205, 425, 98, 327, 2, 94, 19),
-)
 SHORTEST, FARTHEST = 0.08, 20.0  # metres between camera and head
 
 
@@ -70,7 +66,8 @@ def observations(
     return Observations(
         torch.as_tensor(landmarks).double(),
         torch.as_tensor(scale).double(),
-        *as_tensors(evidence),
+        torch.as_tensor(evidence.expected).double(),
+        torch.as_tensor(evidence.trust).double(),
         torch.as_tensor(clip).long(),
         torch.as_tensor(pts).double(),
     )

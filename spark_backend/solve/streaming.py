@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.linalg import cho_factor, cho_solve
 
+from ..encoders.alignment import STEADY
 from .evidence import Evidence
 from .frame_model import FrameModel, FrameState
 from .landmark_model import FREE, GAZE, LandmarkModel, gaze_limit
 from .options import SolveOptions
 from .prior_term import prior_term
-from .start import STEADY, rigid_pose
+from .start import rigid_pose
 from .state import FRAME_SIZE, GAZES, PLACE, ROTATION, WEIGHTS, Observations, State
 
 STEPS = 2

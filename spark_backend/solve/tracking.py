@@ -113,14 +113,15 @@ def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
     """Every frame to the person's look, else to the mean appearance that the state so far gives; broad features
     first."""
     options = problem.options
+    if skin.look is not None:
+        openings = options.aperture_noise * LANDMARKS_PART
+        problem = replace(problem, options=replace(options, aperture_noise=openings))
     for number, scales in enumerate(SCALES):
         appearance = learn_appearance(skin.points, pictures(skin.crops, *scales), state, problem.seen)
         precision = landmark_precision(problem.model, state, problem.seen, options)
         if skin.look is not None:
             appearance = skin.look.instead_of(appearance, number)
             precision = precision * LANDMARKS_PART
-            openings = options.aperture_noise * LANDMARKS_PART
-            problem = replace(problem, options=replace(options, aperture_noise=openings))
         told = Step(tick, number / len(SCALES), 1 / len(SCALES))
         state = descend(replace(problem, appearance=appearance), precision, state, told)
     return state

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...encoders.perceptual import perceptual_distance
+from ...geometry.landmarks import LIDS, LIPS
 from ...render.colour import srgb_from_linear
 from .prediction import Batch, Prediction
 
@@ -20,8 +21,6 @@ COLOUR = 0.05
 """Difference, in roots of linear colour, from which a pixel is more and more taken for something else (Cauchy)."""
 PLACE = 0.03
 """The same for landmarks, in distances between the pupils."""
-LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
-LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 IRISES = tuple(range(468, 478))
 NETWORK_SIDE = 256
 """Pixels of the pictures that the landmark network takes."""

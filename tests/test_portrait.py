@@ -1,16 +1,25 @@
 """The picture of a head, and what a fit notes of how it went."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from toy_avatar import toy_avatar, toy_take
 
+from spark_backend.fit.refine.outcome import Outcome
+from spark_backend.heads.anny import load_anny
+from spark_backend.pipeline import fit as fitting
 from spark_backend.pipeline.look import backdrop
+from spark_backend.pipeline.options import FitOptions
 from spark_backend.pipeline.portrait import SIZE, portrait
 from spark_backend.pipeline.progress import overheard
 from spark_backend.protocol.avatar import Avatar
 from spark_backend.protocol.job import Event, Progress, Warning
+from spark_backend.solve.evidence import evidence_of_scores
+from spark_backend.solve.options import SolveOptions
+from spark_backend.solve.person import Person
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +52,33 @@ def test_warnings_are_noted_once_and_go_on() -> None:
         report(event)
     assert heard == ["dark", "far"]
     assert passed == events
+
+
+def test_a_heads_report_tells_of_its_clips_and_not_of_the_computer(
+    rendered_project: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The solvers stand still here: what counts is who says what."""
+    folder, avatar, take = rendered_project
+    shutil.copytree(folder, tmp_path / "person.spark")
+    noted: list[str] = []
+
+    def saying(sentence: str, place: int, answer: object):
+        return lambda *given: given[place](Warning(sentence)) or answer
+
+    focal, nobody = float(take.K[0, 0]), np.zeros(len(load_anny().identity))
+    evidence = evidence_of_scores(np.zeros((len(take.pts), 52)), SolveOptions())
+    stages = {
+        "find_person": saying("The networks are prepared", 3, (Person(nobody, np.array([focal])), [evidence])),
+        "warn_of_strangers": saying("film: seems to show somebody else", 3, None),
+        "track_clip": lambda *given: None,
+        "state_to_take": lambda *given: take,
+        "refine": saying("The GPU's memory is full", 6, Outcome(avatar, (focal,), (take,))),
+        "write_avatar": lambda project, outcome, clips, size, quality, report: noted.extend(quality["warnings"]),
+    }
+    for name, stand_in in stages.items():
+        monkeypatch.setattr(fitting, name, stand_in)
+    passed: list[Event] = []
+    fitting.fit(FitOptions(tmp_path / "person.spark", "draft"), passed.append)
+    assert noted[0] == "film: seems to show somebody else"
+    assert [sentence.split(" shows ")[0] for sentence in noted[1:]] == ["No frame"]
+    assert sum(isinstance(event, Warning) for event in passed) == 4

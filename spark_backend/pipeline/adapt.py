@@ -25,12 +25,12 @@ from ..geometry.landmarks import LandmarkHead
 from ..models import resolve_model
 from ..protocol.avatar import load_avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Metric, Progress, Report, Warning
+from ..protocol.job import Metric, Progress, Report
 from ..protocol.project import Project, open_project
 from ..protocol.storage import write_atomic
 from .lessons import EFFORT, Studio, learned_and_judged, own_lessons, person_sights
 from .options import AdaptOptions
-from .progress import sections
+from .progress import sections, told, warned
 
 STEPS = {"renders": 3.0, "frames": 1.0, "pictures": 8.0, "learning": 2.0, "export": 0.6}
 """Relative durations."""
@@ -47,7 +47,7 @@ def adapt(options: AdaptOptions, report: Report) -> Mapping[str, Any]:
     if not project.clips:
         raise SparkError(f"{options.project}: has no clips; add some with `spark ingest`")
     avatar, step = load_avatar(project.avatar_folder), sections(report, STEPS)
-    bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
+    bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
     generic = readout_from_bytes(generic_weights())
     studio = Studio(
         project, avatar, bundle, generic, options.seed, project.folder / ".adapt" / work_key(project, options)
@@ -64,8 +64,7 @@ def adapt(options: AdaptOptions, report: Report) -> Mapping[str, Any]:
     store = Store(studio.work / "learning.safetensors")
     store.resume(learning)
     material = Material(sights, lessons, judged_sights, judged_lessons)
-    told = step["learning"]
-    plan = learn(learning, material, person, plan, lambda part: told(Progress("Learning the person", part)), store)
+    plan = learn(learning, material, person, plan, told(step["learning"], "Learning the person"), store)
     about = description(project, options, learning, plan)
     result = finish(project, learning, person, about, bundle, step["export"])
     shutil.rmtree(project.folder / ".adapt", ignore_errors=True)

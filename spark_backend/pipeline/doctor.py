@@ -16,6 +16,7 @@ from ..protocol.errors import SparkError
 from ..protocol.job import Report, Warning
 from .blender_env import describe
 from .options import DoctorOptions, ModelsOptions
+from .progress import warned
 
 # What the program is made of: package, module to look for, what it is for.
 PACKAGES = (
@@ -135,7 +136,7 @@ def models(options: ModelsOptions, report: Report) -> Mapping[str, Any]:
             raise SparkError(f"Name the model to get: {', '.join(MODELS)}")
         if options.file is not None:
             return {"path": str(adopt_model(options.name, options.file))}
-        return {"path": str(resolve_model(options.name, lambda sentence: report(Warning(sentence))))}
+        return {"path": str(resolve_model(options.name, warned(report)))}
     rows = [model_row(model) for model in MODELS.values() if options.name in (None, model.name)]
     rows += head_models(options.name)
     if not rows:

@@ -20,21 +20,21 @@ from ..heads.anny import load_anny
 from ..heads.model import HeadModel
 from ..protocol.avatar import save_avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Metric, Progress, Report, Warning
+from ..protocol.job import Metric, Report, Warning
 from ..protocol.project import ClipInfo, Frames, Project, load_clip, open_project
 from ..protocol.storage import filesystem_errors, read_npz, write_json, write_npz
 from ..protocol.take import load_take, save_take
 from ..solve.evidence import Evidence
 from ..solve.look import LOOK, learn_look, save_look
 from ..solve.options import SolveOptions
-from ..solve.person import Person, Tick, fit_person
+from ..solve.person import Person, fit_person
 from ..solve.to_take import state_to_take
 from ..solve.tracking import Clip, track_clip
 from .expressions import read_expressions
 from .measure import clip_figures
 from .options import FitOptions
 from .portrait import portrait
-from .progress import overheard, sections, shares
+from .progress import overheard, sections, shares, told
 from .refining import Known, refine
 from .sheet import save_picture
 from .strangers import warn_of_strangers
@@ -71,12 +71,11 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
         raise SparkError(f"{options.project}: has no clips; add some with `spark ingest`")
     clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
     effort, stages, warnings = EFFORT[options.preset], curriculum(options), []
-    report = overheard(report, warnings)
     step, key = sections(report, STEPS[options.preset]), fit_key(clips, effort, stages)
-    known = landmark_stage(project, clips, effort, key, step["landmarks"])
+    known = landmark_stage(project, clips, effort, key, step["landmarks"], warnings)
     if missing := what_is_missing(known.takes):
         listed = " or ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        report(Warning(f"No frame shows {listed}; a clip that does would make the head better"))
+        overheard(report, warnings)(Warning(f"No frame shows {listed}; a clip that does would make the head better"))
     outcome = refine(known, stages, effort.keyframes, effort.batch, work_folder(project), key, step["pictures"])
     figures = {
         name: clip_figures(outcome.avatar, take, frames)
@@ -115,22 +114,26 @@ def fit_key(clips: Sequence[tuple[ClipInfo, Frames]], effort: Effort, stages: Se
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def told(report: Report, stage: str) -> Tick:
-    """The solver's tick as progress."""
-    return lambda part: report(Progress(stage, part))
-
-
 def landmark_stage(
-    project: Project, clips: tuple[tuple[ClipInfo, Frames], ...], effort: Effort, key: str, report: Report
+    project: Project,
+    clips: tuple[tuple[ClipInfo, Frames], ...],
+    effort: Effort,
+    key: str,
+    report: Report,
+    warnings: list[str],
 ) -> Known:
-    """The person and every clip's take from the landmarks, found now or by the run that was stopped."""
+    """The person and every clip's take from the landmarks, found now or by the run that was stopped.
+
+    What is wrong with the clips is put into `warnings` too; what is said of this computer is not, for it is not the
+    head's.
+    """
     head, folder = load_anny(), work_folder(project)
     done = folder / "landmarks.npz"
     if not done.exists() or str(read_npz(done, ("key",))["key"]) != key:
         shutil.rmtree(folder, ignore_errors=True)
         step = sections(report, {"person": 2.0, "strangers": 1.0, "tracks": 4.0})
         person, evidence = find_person(head, clips, effort.keyframes, step["person"])
-        warn_of_strangers(head, project.clips, clips, step["strangers"])
+        warn_of_strangers(head, project.clips, clips, overheard(step["strangers"], warnings))
         avatar = head.avatar(person.identity)
         parts = shares(step["tracks"], len(clips))
         for name, (info, frames), known, focal, part in zip(
@@ -155,11 +158,7 @@ def find_person(
     stage, options = "Finding the person", SolveOptions()
     first, read, second = shares(report, 3)
     person = fit_person(head, clips, keyframes, options, told(first, stage))
-    avatar = head.avatar(person.identity)
-    evidence = [
-        read_expressions(avatar, info, frames, options, part, stage)
-        for (info, frames), part in zip(clips, shares(read, len(clips)), strict=True)
-    ]
+    evidence = read_expressions(head.avatar(person.identity), clips, options, read, stage)
     return fit_person(head, clips, keyframes, options, told(second, stage), evidence=evidence), evidence
 
 

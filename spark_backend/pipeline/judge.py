@@ -13,7 +13,7 @@ from ..evaluate.measures import MEASURES, sample_frames, second_difference
 from ..models import resolve_model
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Progress, Report, Warning
+from ..protocol.job import Progress, Report
 from ..protocol.posing import pose_vertices
 from ..protocol.project import ClipInfo, Frames
 from ..protocol.take import Take
@@ -21,6 +21,7 @@ from ..video.face import Face
 from ..video.networks import Landmarker
 from .pairs import Evidence, Judged, Pairing, judge_pair, mesh_landmarks, prepare
 from .parallel import in_order
+from .progress import warned
 from .sights import CLOSE_SIZE, Sight, paired_sights
 from .trackers import Contender
 from .views import intrinsics_at, project_points
@@ -103,7 +104,7 @@ def judge_clip(
     ledgers = [Ledger(every_frame(avatar, rival.take, frames, valid)) for rival in rivals]
     judged = prepare(avatar, [r.take for r in rivals], Path(info.source), protocol.labels is None)
     pairs = paired_sights(info, frames, chosen, protocol.interval, protocol.labels)
-    bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
+    bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
     with Landmarker(bundle, follow=False) as landmarker:
         for number, pairings in enumerate(judge_pairs(judged, pairs)):
             seen = landmarker(pairings[0].evidence.sight.close)

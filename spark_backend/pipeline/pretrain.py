@@ -20,14 +20,14 @@ from ..encoders.readout import Readout
 from ..heads.anny import load_anny
 from ..models import resolve_model
 from ..protocol.errors import SparkError
-from ..protocol.job import Metric, Progress, Report, Warning
+from ..protocol.job import Metric, Progress, Report
 from ..protocol.storage import write_atomic, write_json
 from ..render.choice import rasterizer_by_name
 from ..track.network import open_cues
 from .measure import correlation
 from .options import SmirkOptions
 from .people import made_up_person, moments
-from .progress import sections
+from .progress import sections, warned
 
 RENDERS, VIEWS = 64, 2
 """Of each person; each render is seen so many times, differently disturbed."""
@@ -57,7 +57,7 @@ def smirk(options: SmirkOptions, report: Report) -> Mapping[str, Any]:
         raise SparkError(f"{options.people}: too few people to learn from and to judge by; name at least 2")
     torch.manual_seed(options.seed)
     step = sections(report, STEPS)
-    bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
+    bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
     files = draw_people(options, bundle, step["people"])
     readout, scores = Readout(), load_score_network(bundle)
     fit_projections(readout, files)
@@ -78,7 +78,7 @@ def draw_people(options: SmirkOptions, bundle: bytes, report: Report) -> list[Pa
     """One file of rows a person; those that are there are kept."""
     head, rasterizer = load_anny(), rasterizer_by_name()
     pool = moments(head, options.recordings, options.leave_out, options.seed)
-    engine, files = open_cues(bundle, lambda sentence: report(Warning(sentence))), []
+    engine, files = open_cues(bundle, warned(report)), []
     for number in range(options.people):
         files.append(options.output / "people" / f"{number:05d}.npz")
         report(Progress(f"Drawing person {number + 1} of {options.people}", number / options.people))

@@ -1,5 +1,6 @@
 """One report for a job of several steps."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..protocol.job import Event, Progress, Report, Warning
@@ -31,6 +32,16 @@ def sections(report: Report, weights: dict[str, float]) -> dict[str, Report]:
 def shares(report: Report, count: int) -> list[Report]:
     """A report for each of `count` equally long steps."""
     return [section(report, index / count, (index + 1) / count) for index in range(count)]
+
+
+def told(report: Report, stage: str) -> Callable[[float], None]:
+    """A tick, which hears the part done of a stage, as progress."""
+    return lambda part: report(Progress(stage, part))
+
+
+def warned(report: Report) -> Callable[[str], None]:
+    """What hears sentences, as warnings."""
+    return lambda sentence: report(Warning(sentence))
 
 
 def overheard(report: Report, warnings: list[str]) -> Report:

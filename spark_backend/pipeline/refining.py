@@ -27,6 +27,7 @@ from ..protocol.storage import write_atomic
 from ..protocol.take import Take
 from ..render.warp import WarpRasterizer
 from ..solve.keyframes import choose_keyframes
+from .progress import warned
 
 CROP = 256
 """Side of the crops, pixels."""
@@ -108,7 +109,7 @@ def refine(
 
 def perceptual_features(report: Report) -> PerceptualFeatures:
     """The landmark network's, from the file that ingest uses too."""
-    path = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence)))
+    path = resolve_model("face_landmarker", warned(report))
     return PerceptualFeatures(path.read_bytes())
 
 

@@ -1,14 +1,15 @@
 """Notices a clip that shows somebody else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..heads.model import HeadModel
-from ..protocol.job import Progress, Report, Warning
+from ..protocol.job import Report, Warning
 from ..protocol.project import ClipInfo, Frames
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
+from .progress import shares, told
 
 KEYFRAMES = 24
 """Of each clip, from which the person in it is found."""
@@ -22,16 +23,11 @@ def warn_of_strangers(
     """A warning for every clip whose face, solved from its landmarks alone, is not that of the other clips."""
     if len(clips) < 2:
         return
-    ticks = [step_of(report, number / len(clips), 1 / len(clips)) for number in range(len(clips))]
+    ticks = [told(part, "Comparing the people in the clips") for part in shares(report, len(clips))]
     people = [fit_person(head, [c], KEYFRAMES, SolveOptions(), t) for c, t in zip(clips, ticks, strict=True)]
     shapes = np.stack([person.identity for person in people])
     for sentence in strangers(names, face_distances(head, shapes)):
         report(Warning(sentence))
-
-
-def step_of(report: Report, start: float, share: float) -> Callable[[float], None]:
-    """The solver's tick as progress."""
-    return lambda part: report(Progress("Comparing the people in the clips", start + share * part))
 
 
 def face_distances(head: HeadModel, identities: np.ndarray) -> np.ndarray:

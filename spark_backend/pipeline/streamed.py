@@ -11,7 +11,7 @@ from ..geometry.landmarks import LandmarkHead
 from ..models import cache_folder, resolve_model
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Progress, Report, Warning
+from ..protocol.job import Report
 from ..protocol.project import Frames, Project, load_clip, load_clip_info
 from ..solve.options import SolveOptions
 from ..track.clip import watch_clip
@@ -19,6 +19,7 @@ from ..track.network import Encoder, Person, open_encoder, somebody
 from ..track.take import Sightings, take_of
 from ..video.ingest import digest_of
 from .options import TrackOptions
+from .progress import told, warned
 from .tracked import Tracked, source_of
 
 
@@ -28,12 +29,9 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     video = Path(options.clip if info is None else info.source)
     if info is None and not video.is_file():
         raise SparkError(f"{options.clip}: neither a clip of {project.folder} nor a video; give the path of one")
-    bundle = resolve_model("face_landmarker", lambda sentence: report(Warning(sentence))).read_bytes()
-    encoder = open_by_name(project, avatar, options.tracker, bundle, lambda sentence: report(Warning(sentence)))
-    stage = f"Tracking {video.stem}"
-    sightings = watch_clip(
-        video, bundle, encoder, frames, lambda text: report(Warning(text)), lambda part: report(Progress(stage, part))
-    )
+    bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
+    encoder = open_by_name(project, avatar, options.tracker, bundle, warned(report))
+    sightings = watch_clip(video, bundle, encoder, frames, warned(report), told(report, f"Tracking {video.stem}"))
     digest = digest_of(video) if info is None else info.digest
     source = source_of(str(video.absolute()), digest, options, "second differences, Cauchy")
     source |= {"gaps": "filled" if options.fill_gaps else "held"}

@@ -17,10 +17,9 @@ from ..solve.person import fit_person
 from ..solve.to_take import state_to_take
 from ..solve.tracking import Clip, track_clip
 from .expressions import read_expressions
-from .fit import told
 from .measure import clip_figures
 from .options import TrackOptions
-from .progress import sections
+from .progress import sections, told
 from .streamed import streamed
 from .tracked import Tracked, source_of
 
@@ -50,7 +49,7 @@ def solved(project: Project, avatar: Avatar, options: TrackOptions, report: Repo
     focal = focal_of(head, avatar, options.clip, info, frames)
     stage, pictures = f"Tracking {options.clip}", options.tracker == "optimise"
     parts = sections(report, {"read": 1.0, "solve": 4.0 if pictures else 1.0})
-    evidence = read_expressions(avatar, info, frames, solver, parts["read"], stage)
+    [evidence] = read_expressions(avatar, [(info, frames)], solver, parts["read"], stage)
     look = load_look(project.avatar_folder / LOOK) if pictures else None
     clip, tick = Clip(info, frames, evidence, focal), told(parts["solve"], stage)
     state = track_clip(head, avatar, clip, solver, tick, with_pictures=pictures, look=look)

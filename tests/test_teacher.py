@@ -8,7 +8,6 @@ import torch
 
 from spark_backend.encoders.alignment import STEADY
 from spark_backend.encoders.crop import crop_around
-from spark_backend.encoders.readout import Glance
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.pipeline import teacher
 from spark_backend.pipeline.teacher import Pupil, taught_of, teach
@@ -19,14 +18,12 @@ from spark_backend.protocol.posing import quaternion_to_matrix
 from spark_backend.protocol.project import load_clip, open_project
 from spark_backend.track.pose import PoseHead, pose_from_crop
 
-NOTHING = Glance(torch.zeros(1, 478, 3), torch.zeros(1), torch.zeros(1, 52), torch.zeros(1, 256), torch.zeros(1, 256))
-
 
 @pytest.fixture
 def pupil(rendered_project) -> Pupil:
     folder, _, _ = rendered_project
     _, frames = load_clip(open_project(folder).clip_folder("film"))
-    return Pupil("film", frames, np.flatnonzero(frames.valid)[::2], NOTHING)
+    return Pupil("film", frames, np.flatnonzero(frames.valid)[::2])
 
 
 def test_the_encoders_pose_of_what_is_taught_is_the_takes(rendered_project, pupil):

@@ -113,6 +113,6 @@ def run_epoch(
             loss = loss + plan.own * own_loss(course.readout, lessons, plan.stage, spread, course.generator)
         course.optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([value for value in course.readout.parameters() if value.requires_grad], 1.0)
+        torch.nn.utils.clip_grad_norm_(course.readout.parameters(), 1.0)
         course.optimiser.step()
     course.epoch += 1

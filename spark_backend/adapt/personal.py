@@ -12,13 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..encoders.readout import MOVED_UNIT, Answer, Glance, Readout
-from ..geometry.landmarks import LandmarkHead
+from ..encoders.readout import MOVED_UNIT, Answer, Readout
+from ..geometry.landmarks import LIDS, LIPS, LandmarkHead
 from .sights import Sights, Taught
 from .train import LOSS_WEIGHTS, LOSSES, Lessons, Stage, dropping, known_person, spreads
-
-LIPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318))
-LIDS = ((159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373))
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,15 @@ class Curriculum:
     """Epochs without a gain on the validation clip after which to stop."""
 
 
-def believe(readout: Readout, glance: Glance, taught: Taught, person: Person, spread: Tensor) -> Believed:
-    """The heads' answers about real frames and what follows from them."""
-    answer = readout.answer(glance, person.head.rest, person.offset)
-    shape, true_shape = (person.head.shaped(weights.clamp(0, 1)) for weights in (answer.weights, taught.weights))
-    return Believed(answer, taught, shape, true_shape, spread)
-
-
 def real_loss(readout: Readout, sights: Sights, person: Person, spread: Tensor, plan: Curriculum) -> Tensor:
     """What real frames teach, as they are and disturbed."""
     glances = (sights.clean, sights.disturbed) if plan.disturbed else (sights.clean,)
-    believed = [believe(readout, glance, sights.taught, person, spread) for glance in glances]
+    answers = [readout.answer(glance, person.head.rest, person.offset) for glance in glances]
+    true_shape, *shapes = (person.head.shaped(said.weights.clamp(0, 1)) for said in (sights.taught, *answers))
+    believed = [
+        Believed(answer, sights.taught, shape, true_shape, spread)
+        for answer, shape in zip(answers, shapes, strict=True)
+    ]
     terms = [weight * REAL_LOSSES[name](one) for one in believed for name, weight in plan.real.items()]
     return sum(terms, torch.zeros(())) / len(glances)
 

@@ -20,7 +20,7 @@ from ..encoders.mediapipe import load_score_network
 from ..encoders.readout import Glance, Readout
 from ..heads.anny import load_anny
 from ..protocol.avatar import Avatar
-from ..protocol.job import Progress, Report, Warning
+from ..protocol.job import Progress, Report
 from ..protocol.project import Project, load_clip
 from ..protocol.storage import write_atomic
 from ..render.choice import rasterizer_by_name
@@ -29,6 +29,7 @@ from ..render.surface import linear_map
 from ..track.network import open_cues
 from .look import PLAIN_COLOURS, SHINE, read_picture
 from .people import moments
+from .progress import shares, told, warned
 from .teacher import Pupil, teach
 
 JUDGED_PART = 0.2
@@ -81,7 +82,7 @@ def draw_lessons(studio: Studio, renders: int, report: Report) -> Lessons:
     """Draws and looks at them, without gradients."""
     random = np.random.default_rng((studio.seed, 1))
     subject, rasterizer = own_subject(studio.avatar), rasterizer_by_name()
-    engine = open_cues(studio.bundle, lambda sentence: report(Warning(sentence)))
+    engine = open_cues(studio.bundle, warned(report))
     weights = random_weights(random, moments(load_anny(), (), (), studio.seed), renders)
     parts = []
     for rows in draw_rows(random, subject, weights, VIEWS, engine, rasterizer, Odds(), BATCH):
@@ -102,16 +103,15 @@ def own_subject(avatar: Avatar) -> Subject:
 
 def person_sights(studio: Studio, clips: Sequence[str], frames: int, look: Report, compare: Report) -> list[Sights]:
     """Real frames of each clip, at most so many, with what the teacher says of them."""
-    views = []
-    cues = open_cues(studio.bundle, lambda sentence: look(Warning(sentence)))
-    looker = Looker(cues, load_score_network(studio.bundle), studio.readout)
-    for number, clip in enumerate(clips):
-
-        def tick(done: float, number: int = number, clip: str = clip) -> None:
-            look(Progress(f"Looking at {clip}", (number + done) / len(clips)))
-
-        views.append(clip_views(studio, clip, number, frames, looker, tick))
-    pupils = [pupil_of(studio, clip, frames, one) for clip, one in zip(clips, views, strict=True)]
+    looker = Looker(open_cues(studio.bundle, warned(look)), load_score_network(studio.bundle), studio.readout)
+    pupils, views = [], []
+    for number, (clip, part) in enumerate(zip(clips, shares(look, len(clips)), strict=True)):
+        info, seen = load_clip(studio.project.clip_folder(clip))
+        pupils.append(Pupil(clip, seen, spread_rows(seen, frames)))
+        random = np.random.default_rng((studio.seed, 2, number))
+        views.append(
+            clip_views(studio, pupils[-1], Path(info.source), looker, random, told(part, f"Looking at {clip}"))
+        )
     taught = teach(studio.project, studio.avatar, pupils, studio.work, compare)
     return [Sights(*one, answer) for one, answer in zip(views, taught, strict=True)]
 
@@ -125,23 +125,20 @@ def learned_and_judged(parts: list[Sights]) -> tuple[Sights, Sights]:
     return parts[0].select(rows[:count]), parts[0].select(rows[count:])
 
 
-def pupil_of(studio: Studio, clip: str, frames: int, views: Views) -> Pupil:
-    """The frames of one clip for the teacher."""
-    _, seen = load_clip(studio.project.clip_folder(clip))
-    return Pupil(clip, seen, spread_rows(seen, frames), views.clean)
-
-
 def clip_views(
-    studio: Studio, clip: str, number: int, frames: int, looker: Looker, tick: Callable[[float], None]
+    studio: Studio,
+    pupil: Pupil,
+    video: Path,
+    looker: Looker,
+    random: np.random.Generator,
+    tick: Callable[[float], None],
 ) -> Views:
     """Frames of one clip, from the work folder when they are there."""
-    path = studio.work / f"{clip}.safetensors"
+    path = studio.work / f"{pupil.clip}.safetensors"
     if path.exists():
         tensors = load(path.read_bytes())
         return Views(*(glance_from(tensors, name) for name in Views._fields))
-    info, seen = load_clip(studio.project.clip_folder(clip))
-    random = np.random.default_rng((studio.seed, 2, number))
-    views = see_clip(Path(info.source), seen, spread_rows(seen, frames), looker, random, tick)
+    views = see_clip(video, pupil.frames, pupil.rows, looker, random, tick)
     keep(path, glance_tensors(views.clean, "clean") | glance_tensors(views.disturbed, "disturbed"))
     return views
 

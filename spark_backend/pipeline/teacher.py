@@ -14,7 +14,6 @@ from jaxtyping import Int
 
 from ..adapt.sights import Taught
 from ..encoders.crop import crop_around
-from ..encoders.readout import Glance
 from ..geometry.landmarks import LandmarkHead
 from ..geometry.rotation import as_looked_at
 from ..protocol.avatar import Avatar
@@ -35,7 +34,6 @@ class Pupil:
     clip: str
     frames: Frames
     rows: Int[np.ndarray, "N"]
-    clean: Glance
 
 
 def teach(project: Project, avatar: Avatar, pupils: Sequence[Pupil], work: Path, report: Report) -> list[Taught]:

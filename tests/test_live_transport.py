@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from spark_backend.protocol import live_commands
+from spark_backend.protocol import live_commands, live_picture
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.live import (
     LARGEST_PART,
@@ -184,3 +184,16 @@ def test_nothing_stays_when_both_ends_are_killed():
     child.stdout.close()
     assert name
     assert not (memory_folder() / name).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="on Windows the memory has no name in a folder")
+def test_what_two_killed_processes_have_left_is_swept_away(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(live_picture, "memory_folder", lambda: tmp_path)
+    old, foreign, waiting = (tmp_path / name for name in ("spark-picture-1-a", "other", "spark-picture-1-b"))
+    for path in (old, foreign, waiting):
+        path.touch()
+    for path in (old, foreign):
+        os.utime(path, (0, 0))
+    memory = make_picture_memory()
+    assert {path.name for path in tmp_path.iterdir()} == {foreign.name, waiting.name, memory.name}
+    memory.close()

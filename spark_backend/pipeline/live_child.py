@@ -24,7 +24,7 @@ from .jobs import private_stdin
 from .options import LiveOptions
 
 ORPHAN_GRACE = 1.0
-"""Seconds that the loop has to end after stdin has closed."""
+"""Seconds that a session has to end after stdin has closed."""
 
 
 def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
@@ -32,13 +32,14 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
     project = open_project(options.project)
     takes: dict[str, str] = {}
     commands: queue.SimpleQueue[LiveCommand] = queue.SimpleQueue()
-    finished = threading.Event()
+    begun, finished = threading.Event(), threading.Event()
     with contextlib.ExitStack() as stack:
         stack.callback(finished.set)  # last of all
-        if options.records:
-            words = private_stdin(), commands, finished
-            threading.Thread(target=listen, args=words, name="spark-commands", daemon=True).start()
+        # Before the thread that may end the process at once: whoever opens the memory takes its name away.
         show = stack.enter_context(shared_picture(options.picture_memory)) if options.picture_memory else None
+        if options.records:
+            words = private_stdin(), commands, begun, finished
+            threading.Thread(target=listen, args=words, name="spark-commands", daemon=True).start()
         tell = stack.enter_context(records_to_stdout()) if options.records else partial(tell_people, report)
         tell(LiveStatus("starting", "Starting"))
         recovered, faults = recover_recordings(project.folder / "takes")
@@ -48,7 +49,9 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
             tell(LiveRecording("failed", "", message=fault))
         from .live import make_session
 
-        make_session(options, project, remember(tell, takes), show, commands).run()
+        session = make_session(options, project, remember(tell, takes), show, commands)
+        begun.set()
+        session.run()
     return {"takes": takes}
 
 
@@ -93,10 +96,13 @@ def records_to_stdout() -> Iterator[RecordOutlet]:
             stream.close()
 
 
-def listen(pipe: int, commands: "queue.SimpleQueue[LiveCommand]", finished: threading.Event) -> None:
+def listen(
+    pipe: int, commands: "queue.SimpleQueue[LiveCommand]", begun: threading.Event, finished: threading.Event
+) -> None:
     """Takes commands from `pipe`; its end is the end of the session, and of the process as soon as that is over.
 
-    The process is not left to end by itself, for the libraries in it take seconds to put away what nobody needs.
+    A session that has not begun has nothing to save: the process ends at once. It is never left to end by itself, for
+    the libraries in it take seconds to put away what nobody needs.
     """
     with os.fdopen(pipe, "rb") as lines, contextlib.suppress(OSError):
         for line in lines:
@@ -104,7 +110,7 @@ def listen(pipe: int, commands: "queue.SimpleQueue[LiveCommand]", finished: thre
             if command is not None:
                 commands.put(command)
     commands.put(Stop())
-    os._exit(0 if finished.wait(ORPHAN_GRACE) else 1)
+    os._exit(0 if begun.is_set() and finished.wait(ORPHAN_GRACE) else 1)
 
 
 def tell_people(report: Report, record: LiveRecord) -> None:

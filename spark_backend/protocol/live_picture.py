@@ -16,6 +16,7 @@ import secrets
 import struct
 import sys
 import tempfile
+import time
 import zlib
 from pathlib import Path
 
@@ -31,6 +32,9 @@ HEAD = struct.Struct("<4sI")
 SLOT = struct.Struct("<QIIIIQ")
 """Sequence before, width, height, checksum, nothing, sequence after."""
 MARK = b"SPPM"
+PREFIX = "spark-picture-"
+STALE = 60.0
+"""Seconds after which a backend has opened its memory, or never will."""
 SLOT_SIZE = SLOT.size + LARGEST[0] * LARGEST[1] * 3
 SIZE = 64 + 2 * SLOT_SIZE
 
@@ -90,9 +94,10 @@ class PictureMemory:
 
 def make_picture_memory() -> PictureMemory:
     """New memory, for the process that reads."""
-    name = f"spark-picture-{os.getpid()}-{secrets.token_hex(8)}"
+    name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
     if sys.platform == "win32":  # a named mapping, which Windows drops with its last handle
         return PictureMemory(name, mmap.mmap(-1, SIZE, tagname=name), None)
+    sweep(memory_folder())
     path = memory_folder() / name
     with filesystem_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -105,7 +110,7 @@ def make_picture_memory() -> PictureMemory:
 
 def open_picture_memory(name: str) -> PictureMemory:
     """The memory of that name, for the process that writes; the name is gone from then on."""
-    if Path(name).name != name or not name.startswith("spark-picture-"):
+    if Path(name).name != name or not name.startswith(PREFIX):
         raise SparkError(f"{name}: not the name of a picture memory; leave the option out")
     if sys.platform == "win32":
         return PictureMemory(name, mmap.mmap(-1, SIZE, tagname=name), None)
@@ -118,6 +123,14 @@ def open_picture_memory(name: str) -> PictureMemory:
             os.close(descriptor)
     memory.forget_name()
     return memory
+
+
+def sweep(folder: Path) -> None:
+    """Removes what two processes have left that were both killed before the second one had the memory open."""
+    for path in folder.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or gone meanwhile
+            if time.time() - path.stat().st_mtime > STALE:
+                path.unlink()
 
 
 def memory_folder() -> Path:

@@ -13,6 +13,7 @@ from . import runtime
 from .facts import ProjectFacts, read_facts
 from .properties import SPARK_PG_settings, absolute
 from .recent import note_recent
+from .strengths import show_strengths
 
 SUFFIX = ".spark"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".avi", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv", ".3gp")
@@ -55,6 +56,7 @@ def show_project(settings: SPARK_PG_settings, project: Project) -> None:
     settings.exported = ""
     refresh(settings)
     note_recent(project.folder)
+    show_strengths(settings.id_data)
 
 
 def refresh(settings: SPARK_PG_settings) -> ProjectFacts:

@@ -21,6 +21,7 @@ from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
 from .session import CAMERAS, CHECK, MODELS, SET_UP, WORK, Backend, last_lines, stopped_job
+from .strengths import show_strengths
 from .viewport import show_head, waiting
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 0.5
@@ -190,6 +191,7 @@ def take_up_projects() -> None:
             continue
         with contextlib.suppress(SparkError):  # a project that is gone is told when a button needs it
             refresh(settings_of(scene))
+            show_strengths(scene)
         if session.is_busy(WORK):
             continue
         for job in (*running_jobs(folder / JOBS_FOLDER), stopped_job(folder / JOBS_FOLDER)):

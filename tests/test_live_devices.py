@@ -11,7 +11,7 @@ import pytest
 
 from spark_backend.live import camera as camera_module
 from spark_backend.live import devices
-from spark_backend.live.camera import open_source
+from spark_backend.live.camera import FileCamera, NewestShot, Shot, open_source
 from spark_backend.live.devices import Device, find_camera, list_cameras, why_not
 from spark_backend.protocol.errors import SparkError
 
@@ -99,3 +99,24 @@ def test_every_reason_is_a_sentence_with_a_remedy(tmp_path: Path, monkeypatch):
     assert "group `video`" in why_not(0, "linux", tmp_path)
     assert "System Settings" in why_not(0, "darwin")
     assert "Settings > Privacy & security" in why_not(1400, "win32")
+
+
+def test_a_file_that_is_no_video_is_told(tmp_path: Path):
+    (tmp_path / "a.mp4").write_text("no")
+    with pytest.raises(SparkError, match="cannot be opened as a video"):
+        FileCamera(tmp_path / "a.mp4", 0.0)
+
+
+def test_no_answer_from_an_address_is_told():
+    with pytest.raises(SparkError, match="no camera answers"):
+        open_source("http://127.0.0.1:9/video", (64, 48), 30, 0.0)
+
+
+def test_the_newest_picture_wins():
+    newest = NewestShot()
+    shots = [Shot(None, float(i), 0.0) for i in range(4)]
+    for shot in shots:
+        newest.put(shot)
+    assert newest.take(0.1) is shots[-1]
+    assert newest.dropped == 3
+    assert newest.take(0.01) is None

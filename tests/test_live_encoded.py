@@ -12,7 +12,7 @@ from spark_backend.encoders.files import Tracker, save_tracker
 from spark_backend.encoders.generic import generic_weights, readout_from_bytes
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.live.encoded import EncoderTracker
-from spark_backend.pipeline.live import make_tracker
+from spark_backend.pipeline.live import make_tracker, tracker_name
 from spark_backend.pipeline.options import LiveOptions
 from spark_backend.protocol.avatar import save_avatar
 from spark_backend.protocol.errors import SparkError
@@ -32,8 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def tracker_of(project: Project, name: str) -> EncoderTracker:
     """As `spark live` makes it."""
-    options = LiveOptions(project.folder, tracker=name)
-    return make_tracker(options, project, toy_avatar(), lambda width, height: 1.2 * width, lambda record: None)
+    return make_tracker(name, project, toy_avatar(), lambda width, height: 1.2 * width, lambda record: None)
 
 
 def seen_by(tracker: EncoderTracker):
@@ -49,6 +48,15 @@ def seen_by(tracker: EncoderTracker):
 def test_without_an_adapted_tracker_it_says_how_to_make_one(project):
     with pytest.raises(SparkError, match="no adapted tracker here; run `spark adapt`"):
         tracker_of(project, "adapted")
+
+
+def test_the_best_tracker_that_the_project_has_is_meant_unless_one_is_named(project):
+    named = LiveOptions(project.folder, tracker="landmarks")
+    assert [tracker_name(wish, project) for wish in (LiveOptions(project.folder), named)] == ["generic", "landmarks"]
+    rest = LandmarkHead(toy_avatar()).rest
+    save_tracker(project.tracker_folder, Tracker(readout_from_bytes(generic_weights()), rest, 0 * rest, {}))
+    assert tracker_name(LiveOptions(project.folder), project) == "adapted"
+    assert tracker_name(LiveOptions(project.folder, camera="livelink://127.0.0.1:11111"), project) == "livelink"
 
 
 def test_the_adapted_tracker_answers_with_its_own_heads(project):

@@ -82,7 +82,7 @@ def watched(project: Path, tmp_path: Path) -> Iterator[Watched]:
         result.process.close()
 
 
-def test_tracks_calibrates_records_and_stops(watched: Watched, project: Path):
+def test_tracks_calibrates_records_and_stops(watched: Watched, project: Path, tmp_path: Path):
     process = watched.process
     process.send(Calibrate(0.3))
     watched.until(lambda: watched.has(LiveCalibration, done=True))
@@ -107,6 +107,11 @@ def test_tracks_calibrates_records_and_stops(watched: Watched, project: Path):
     process.stop()
     assert watched.until(lambda: process.ended) < 4
     assert watched.told[-1] == LiveStatus("ended", "Stopped")
+    again = Watched(LiveProcess.start(COMMAND, tmp_path, [str(project), "--camera", str(project / "face.mp4")]))
+    again.until(lambda: again.has(LiveCalibration, done=True) or again.process.ended)
+    again.process.kill()
+    again.process.close()
+    assert "as the last time" in next(r for r in again.told if isinstance(r, LiveCalibration)).message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
@@ -153,7 +158,7 @@ def test_the_backend_and_the_shared_memory_go_when_the_launcher_is_killed(when: 
     begun = time.monotonic()
     while is_running(child) and time.monotonic() - begun < 10:
         time.sleep(0.01)
-    assert time.monotonic() - begun < (5.0 if when == "starting" else 2.0)  # it must have begun before it can end
+    assert time.monotonic() - begun < 2.0
     assert not list(memory_folder().glob(f"spark-picture-{launcher.pid}-*"))
 
 

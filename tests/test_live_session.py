@@ -11,15 +11,23 @@ import pytest
 from toy_avatar import toy_avatar
 
 from spark_backend.live import camera as camera_module
-from spark_backend.live.camera import CameraThread, FileCamera, NewestShot, Shot, open_source, why_not
-from spark_backend.live.outlet import RecordOutlet, small_picture
+from spark_backend.live.camera import CameraThread, Shot, open_source, why_not
 from spark_backend.live.recorder import Recorder
 from spark_backend.live.session import LiveSession
-from spark_backend.live.shaping import FACING, Shaper
+from spark_backend.live.shaping import FACING, Rest, Shaper
 from spark_backend.live.tracker import LiveTracker, Tracked
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.live import LiveCalibration, LiveFrame, LiveRecording, LiveStatus, RecordStream
-from spark_backend.protocol.live_commands import Adjust, Calibrate, Pause, Restart, StartRecording, Stop, StopRecording
+from spark_backend.protocol.live import LiveCalibration, LiveFrame, LiveRecording, LiveStatus
+from spark_backend.protocol.live_commands import (
+    Adjust,
+    Calibrate,
+    ForgetCalibration,
+    Pause,
+    Restart,
+    StartRecording,
+    Stop,
+    StopRecording,
+)
 from spark_backend.protocol.live_recording import RecordingHeader
 from spark_backend.protocol.take import load_take
 
@@ -72,10 +80,17 @@ class Running:
         describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
         recorder = Recorder(folder, describe, self.told.append)
         parts = thread, tracker, Shaper(toy_avatar()), recorder
-        self.session = LiveSession(*parts, tell=self.told.append, commands=queue.SimpleQueue())
+        self.kept, commands = [], queue.SimpleQueue()
+        self.session = LiveSession(*parts, tell=self.told.append, commands=commands, keep=self.keep)
         self.send(Adjust(smoothing=0.0))
         self.thread = threading.Thread(target=self.session.run, daemon=True)  # a test that fails must not hang
         self.thread.start()
+
+    def keep(self, rest: Rest | None) -> None:
+        """Notes what is to be kept; the third time the disk is full."""
+        self.kept.append(rest)
+        if len(self.kept) > 2:
+            raise SparkError("the disk is full")
 
     def send(self, command) -> None:
         self.session.commands.put(command)
@@ -171,6 +186,13 @@ def test_calibrates(running):
     running.wait(LiveCalibration, lambda c: not c.done)
     running.wait(LiveCalibration, lambda c: c.done)
     running.wait(LiveFrame, lambda f: f.pose.weights[17] < 1e-6)
+    assert running.kept[0].weights[17] == pytest.approx(0.3)
+    running.send(ForgetCalibration())
+    running.wait(LiveCalibration, lambda c: "as it is" in c.message)
+    assert running.kept[1] is None
+    running.send(Calibrate(0.2))
+    told = running.wait(LiveCalibration, lambda c: "disk is full" in c.message)
+    assert told.done
 
 
 def test_records_what_happens(running):
@@ -253,57 +275,3 @@ def test_a_file_plays_once_at_its_own_pace_and_again_on_restart(tmp_path: Path):
     saved = running.wait(LiveRecording, lambda r: r.state == "saved", mark)
     np.testing.assert_allclose(load_take(Path(saved.path)).pts[-1], times[-1], atol=0.05)
     running.stop()
-
-
-def test_a_file_that_is_no_video_is_told(tmp_path: Path):
-    (tmp_path / "a.mp4").write_text("no")
-    with pytest.raises(SparkError, match="cannot be opened as a video"):
-        FileCamera(tmp_path / "a.mp4", 0.0)
-
-
-def test_no_answer_from_an_address_is_told():
-    with pytest.raises(SparkError, match="no camera answers"):
-        open_source("http://127.0.0.1:9/video", (64, 48), 30, 0.0)
-
-
-def test_the_newest_picture_wins():
-    newest = NewestShot()
-    shots = [Shot(None, float(i), 0.0) for i in range(4)]
-    for shot in shots:
-        newest.put(shot)
-    assert newest.take(0.1) is shots[-1]
-    assert newest.dropped == 3
-    assert newest.take(0.01) is None
-
-
-def test_a_reader_that_does_not_read_holds_nobody_up():
-    free, written = threading.Event(), []
-
-    def write(data: bytes) -> None:
-        free.wait(5)
-        written.append(data)
-
-    from test_live_streams import frame
-
-    outlet, begun = RecordOutlet(write), time.perf_counter()
-    outlet(LiveStatus("tracking", "first"))
-    for number in range(500):
-        outlet(frame(number=number))
-    outlet(LiveStatus("paused", "last"))
-    assert time.perf_counter() - begun < 2
-    free.set()
-    outlet.close()
-    records = RecordStream().feed(b"".join(written))
-    numbers = [r.number for r in records if isinstance(r, LiveFrame)]
-    assert [r.message for r in records if isinstance(r, LiveStatus)] == ["first", "last"]
-    assert numbers[-1] == 499
-    assert len(numbers) < 5
-
-
-def test_the_small_picture_shows_the_landmarks():
-    landmarks = np.full((478, 2), -5.0)
-    landmarks[:2] = (320.0, 240.0), (639.9, 479.9)
-    picture = small_picture(np.zeros((480, 640, 3), np.uint8), landmarks)
-    assert picture.shape == (240, 320, 3)
-    assert tuple(picture[120, 160]) == (80, 255, 120)
-    assert (picture.any(-1)).sum() == 2

@@ -37,9 +37,14 @@ def save_tracker(folder: Path, tracker: Tracker) -> None:
     write_json(folder / "tracker.json", tracker.about)
 
 
+def has_tracker(folder: Path) -> bool:
+    """Whether a whole tracker is there."""
+    return (folder / "tracker.json").exists()
+
+
 def load_tracker(folder: Path) -> Tracker:
     """Reads a tracker; `SparkError` when there is none."""
-    if not (folder / "tracker.json").exists():
+    if not has_tracker(folder):
         raise SparkError(f"{folder}: no adapted tracker here; run `spark adapt` on the project first")
     about = read_json(folder / "tracker.json")
     with filesystem_errors(folder):

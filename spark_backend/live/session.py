@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from ..protocol import live_commands
+from ..protocol.errors import SparkError
 from ..protocol.live import LiveCalibration, LiveFrame, LivePose, LiveRecord, LiveStatus
 from ..protocol.live_commands import LiveCommand
 from ..video.face import RGB
 from .camera import CameraThread, Shot
 from .recorder import Recorder
-from .shaping import Shaper
+from .shaping import Rest, Shaper
 from .streams import Sender
 from .tracker import LiveTracker, Tracked
 
@@ -44,10 +45,12 @@ class LiveSession:
         commands: "queue.SimpleQueue[LiveCommand]",
         show: Show | None = None,
         senders: Sequence[Sender] = (),
+        keep: Callable[[Rest | None], None] = lambda rest: None,
     ) -> None:
+        """`keep` stores a calibration for the next session, or None once it is taken back."""
         self.camera, self.tracker, self.shaper, self.recorder = camera, tracker, shaper, recorder
         self.tell, self.show, self.senders = tell, show, senders
-        self.commands = commands
+        self.commands, self.keep = commands, keep
         self.fault = ""
         """What the camera's thread has said."""
         self.status: LiveStatus | None = None
@@ -95,7 +98,7 @@ class LiveSession:
                     self.tell(LiveCalibration(False, "Hold still and look into the camera"))
                 case live_commands.ForgetCalibration():
                     self.shaper.rest = self.shaper.learner = None
-                    self.tell(LiveCalibration(False, "The face is taken as it is"))
+                    self.note_calibration(False, "The face is taken as it is")
                 case live_commands.Adjust() as wish:
                     self.shaper.adjust(wish)
                 case live_commands.StartRecording() as wish:
@@ -125,13 +128,21 @@ class LiveSession:
             learning = self.shaper.learner is not None
             self.pose = self.shaper(tracked, shot.pts)
             if learning and self.shaper.learner is None:
-                self.tell(LiveCalibration(True, "Calibrated: this face is the resting one"))
+                self.note_calibration(True, "Calibrated: this face is the resting one")
             self.say("tracking", "Tracking")
         elif time.perf_counter() - self.last_face > LOST:
             self.say("searching", "No face in the picture; come into view, towards the light")
         if self.pose is not None:
             self.hand_on(self.moment(shot, waited, self.pose, tracked), shot)
         self.picture(image, None if tracked is None else tracked.landmarks)
+
+    def note_calibration(self, done: bool, message: str) -> None:
+        """Keeps and tells what the resting face is now; what cannot be kept still holds for this session."""
+        try:
+            self.keep(self.shaper.rest)
+        except SparkError as error:
+            message = f"{message}. For now only: {error}"
+        self.tell(LiveCalibration(done, message))
 
     def moment(self, shot: Shot, waited: float, pose: LivePose, tracked: Tracked | None) -> LiveFrame:
         """The next frame, with what it took."""

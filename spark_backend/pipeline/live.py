@@ -3,11 +3,14 @@
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..encoders.files import has_tracker
 from ..heads.anny import load_anny
+from ..live.calibration import CalibrationFile
 from ..live.camera import CameraThread, is_file, open_source
 from ..live.encoded import EncoderTracker
 from ..live.livelink_in import SCHEME, LiveLinkSource, LiveLinkTracker
@@ -18,12 +21,17 @@ from ..live.streams import LiveLink, Sender, Vmc
 from ..live.tracker import LandmarkTracker, LiveTracker, usual_focal
 from ..models import resolve_model
 from ..protocol.avatar import Avatar, load_avatar
-from ..protocol.live import LiveRecord, LiveStatus
-from ..protocol.live_commands import Adjust, LiveCommand, StartRecording
+from ..protocol.errors import SparkError
+from ..protocol.live import LiveCalibration, LiveRecord, LiveStatus
+from ..protocol.live_commands import LiveCommand, StartRecording
 from ..protocol.live_recording import RecordingHeader
+from ..protocol.live_strengths import load_strengths
 from ..protocol.project import Project, load_clip_info
 from .options import LiveOptions
 from .streamed import open_by_name
+
+PHONE = "livelink"
+"""Name of the phone's own tracker."""
 
 
 def make_session(
@@ -34,49 +42,79 @@ def make_session(
     commands: "queue.SimpleQueue[LiveCommand]",
 ) -> LiveSession:
     """All parts put together; nothing runs yet."""
-    avatar, senders = load_avatar(project.avatar_folder), []
+    avatar, senders, name = load_avatar(project.avatar_folder), [], tracker_name(options, project)
     if options.vmc:
         senders.append(Sender(Vmc(), options.vmc))
     if options.livelink:
         senders.append(Sender(LiveLink(project.folder.stem), options.livelink))
     focal = partial(known_focal, project, avatar, options.camera)
-    tracker, shaper = make_tracker(options, project, avatar, focal, tell), Shaper(avatar)
+    tracker = make_tracker(name, project, avatar, focal, tell)
+    calibration = CalibrationFile(project.folder / "live" / "calibration.json", options.camera, name)
+    shaper = make_shaper(options, project, avatar, calibration, tell)
     started = time.perf_counter()
     make_source = LiveLinkSource if options.camera.startswith(SCHEME) else open_camera(options)
     camera = CameraThread(lambda: make_source(options.camera, started), lambda fault: note_fault(session, fault))
 
-    def describe(name: str, video: str, sound: str) -> RecordingHeader:
+    def describe(take: str, video: str, sound: str) -> RecordingHeader:
         size = getattr(tracker, "size", (640, 480))
         calibrated = shaper.rest is not None
-        camera = options.camera, type(tracker).__name__, calibrated
-        return RecordingHeader(name, size, focal(*size), *camera, video, sound)
+        return RecordingHeader(take, size, focal(*size), options.camera, name, calibrated, video, sound)
 
     recorder = Recorder(project.folder, describe, tell, films=not options.camera.startswith(SCHEME))
-    shaper.adjust(Adjust(smoothing=options.smoothing))
     if options.record:
         commands.put(StartRecording(options.record, video=options.video, sound=options.sound))
-    session = LiveSession(camera, tracker, shaper, recorder, tell=tell, commands=commands, show=show, senders=senders)
+    ways = {"tell": tell, "commands": commands, "show": show, "senders": senders, "keep": calibration.save}
+    session = LiveSession(camera, tracker, shaper, recorder, **ways)
     return session
 
 
-def make_tracker(
+def make_shaper(
     options: LiveOptions,
+    project: Project,
+    avatar: Avatar,
+    calibration: CalibrationFile,
+    tell: Callable[[LiveRecord], None],
+) -> Shaper:
+    """With the strengths and the resting face that the project keeps of the person."""
+    shaper, strengths = Shaper(avatar), load_strengths(project.folder).adjust()
+    shaper.adjust(strengths if options.smoothing is None else replace(strengths, smoothing=options.smoothing))
+    try:
+        shaper.rest = calibration.load()
+    except SparkError as error:  # one click makes it anew
+        tell(LiveCalibration(False, str(error)))
+    if shaper.rest is not None:
+        tell(LiveCalibration(True, "Calibrated as the last time; do it again when you or the camera have moved"))
+    return shaper
+
+
+def tracker_name(options: LiveOptions, project: Project) -> str:
+    """Of the tracker that is meant: the phone's own, the one that was named, or the best that the project has."""
+    if options.camera.startswith(SCHEME):
+        return PHONE
+    if options.tracker != "auto":
+        return options.tracker
+    return "adapted" if has_tracker(project.tracker_folder) else "generic"
+
+
+def make_tracker(
+    name: str,
     project: Project,
     avatar: Avatar,
     focal: Callable[[int, int], float],
     tell: Callable[[LiveRecord], None],
 ) -> LiveTracker:
-    """The tracker that was chosen, or the phone's own."""
-    if options.camera.startswith(SCHEME):
+    """The tracker of that name."""
+    if name == PHONE:
         return LiveLinkTracker(avatar)
 
     def say(sentence: str) -> None:
         tell(LiveStatus("starting", sentence))
 
+    say(f"Starting with the tracker `{name}`")
     bundle = resolve_model("face_landmarker", say).read_bytes()
-    if options.tracker == "landmarks":
+    if name == "landmarks":
         return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
-    encoder = open_by_name(project, avatar, options.tracker, bundle, say)
+    encoder = open_by_name(project, avatar, name, bundle, say)
     return EncoderTracker(encoder, bundle, avatar, focal)
 
 

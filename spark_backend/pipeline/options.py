@@ -16,7 +16,7 @@ Preset = Literal["draft", "standard", "high"]
 Tracker = Literal["generic", "adapted", "landmarks", "optimise"]
 LeftOut = Literal["renders", "pictures", "transfer", "augmentation"]
 MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
-LiveTrackerName = Literal["landmarks", "generic", "adapted"]
+LiveTrackerName = Literal["auto", "generic", "adapted", "landmarks"]
 HeadName = Literal["anny"]
 LossName = Literal[
     *("photometric", "perceptual", "landmarks", "iris", "lips", "lids"),
@@ -159,9 +159,10 @@ class LiveOptions:
     camera: str = "0"
     """Number or name of a camera of this computer; address of a network camera; a video, played at its own pace; or
     livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
-    tracker: LiveTrackerName = "landmarks"
-    """`landmarks` solves the head to every picture's landmarks, as `spark track --tracker landmarks` does to a clip's;
-    `generic` and `adapted` are the encoders of `spark track`, half the work."""
+    tracker: LiveTrackerName = "auto"
+    """`generic` and `adapted` are the encoders of `spark track`; `landmarks` solves the head to every picture's
+    landmarks, as `spark track --tracker landmarks` does to a clip's, twice the work. `auto` is `adapted` when the
+    project has it, else `generic`."""
     size: Annotated[tuple[int, int], arg(metavar="WIDTH HEIGHT")] = (640, 480)
     """What a camera of this computer is asked for."""
     rate: float = 60.0
@@ -172,8 +173,8 @@ class LiveOptions:
     """With --record: keep the picture too, in recordings/ of the project."""
     sound: bool = False
     """With --record: keep the sound of the computer's microphone too, in the same file."""
-    smoothing: float = 0.5
-    """0 none, 1 the most."""
+    smoothing: float | None = None
+    """0 none, 1 the most; what the project keeps, 0.5 at first, when left out."""
     vmc: Annotated[str | None, arg(metavar="HOST:PORT")] = None
     """Send the performance there by the VMC protocol (OSC), to VRM programs."""
     livelink: Annotated[str | None, arg(metavar="HOST:PORT")] = None

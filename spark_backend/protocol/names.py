@@ -25,6 +25,9 @@ PARENTS = (-1, 0, 1, 2, 2, 2)
 # Vertex masks every head model offers. They overlap: `face` holds lips, eyelids and nose too.
 REGIONS = ("face", "lips", "eyelids", "eyes", "nose", "ears", "scalp", "neck", "mouth_interior")
 
+KEY_REGIONS = {"brow": "brows", "eye": "eyes", "jaw": "jaw"}
+"""Region of an expression by what its name begins with; all others (mouth, cheeks, nose, tongue) go with the mouth."""
+
 MATERIALS = ("skin", "eye", "teeth", "tongue", "lashes")
 
 
@@ -35,3 +38,8 @@ def mirrored(name: str) -> str:
     if name.endswith("Right"):
         return name.removesuffix("Right") + "Left"
     return name
+
+
+def region_of(expression: str) -> str:
+    """The region that an expression, or a shape key of its name, belongs to."""
+    return next((region for start, region in KEY_REGIONS.items() if expression.startswith(start)), "mouth")

@@ -13,7 +13,10 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Lets go of a running session, which ends by itself."""
+    """Lets go of a running session, which ends by itself; what the sliders say is saved."""
+    if bpy.app.timers.is_registered(properties.keep_strengths):
+        bpy.app.timers.unregister(properties.keep_strengths)
+    properties.keep_strengths()
     pump.leave()
     corner.hide()
     state.close()

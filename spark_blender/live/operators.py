@@ -17,8 +17,9 @@ from ..properties import absolute, settings_of
 from ..pump import JOBS_FOLDER
 from ..result import require_object_mode
 from ..session import CAMERAS
+from ..strengths import note_moved, show_strengths, strengths_of
 from . import pump
-from .properties import adjust_of, live_settings
+from .properties import keep_strengths, live_settings
 from .state import live
 
 LOG_FOLDER = "live"
@@ -41,7 +42,7 @@ def camera_of(settings: bpy.types.PropertyGroup) -> str:
 def options_of(settings: bpy.types.PropertyGroup) -> list[str]:
     """The options of `spark live`, its project aside."""
     options = ["--camera", camera_of(settings), "--size", *settings.size.split()]
-    options += ["--tracker", settings.tracker, "--smoothing", f"{settings.smoothing:.3f}"]
+    options += ["--tracker", settings.tracker]
     options += ["--vmc", settings.vmc] if settings.use_vmc else []
     return options + (["--livelink", settings.livelink] if settings.use_livelink else [])
 
@@ -76,13 +77,17 @@ class SPARK_OT_live_start(SentenceOnError, bpy.types.Operator):
         settings, project = live_settings(context.scene), required_project(settings_of(context.scene))
         command = backend_command(runtime.session().backend.python)
         options = options_of(settings)
+        if not settings.keys:  # the add-on was enabled with the project open
+            show_strengths(context.scene)
         pump.drive(project)
         try:
             live().start(command, project.folder, project.folder / JOBS_FOLDER / LOG_FOLDER, options)
         except SparkError:
             pump.leave()
             raise
-        live().send(adjust_of(settings))
+        live().send(strengths_of(context.scene).adjust())
+        note_moved(context.scene)
+        keep_strengths()
 
 
 class RunningOperator:

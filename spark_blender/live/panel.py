@@ -6,7 +6,8 @@ from .. import runtime
 from ..drawing import paragraph
 from ..panels.base import ORDER, SparkPanel, split_column
 from ..session import CAMERAS
-from .properties import REGIONS, live_settings
+from ..strengths import REGIONS
+from .properties import SPARK_PG_live_key, live_settings
 from .state import LiveView, live
 
 ICONS = {
@@ -145,7 +146,32 @@ class SPARK_PT_live_adjust(SparkPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         column, settings = split_column(self.layout), live_settings(context.scene)
         for name in ("smoothing", "strength", *REGIONS, "show_picture"):
-            column.prop(settings, name, slider=name not in ("show_picture",))
+            column.prop(settings, name, slider=name != "show_picture")
+
+
+class SPARK_UL_live_keys(bpy.types.UIList):
+    """Every expression with its strength"""
+
+    def draw_item(
+        self, context, layout, data, item: SPARK_PG_live_key, icon, active_data, active_property, index
+    ) -> None:
+        row = layout.row()
+        row.label(text=item.name)
+        row.prop(item, "strength", text="", slider=True)
+
+
+class SPARK_PT_live_keys(SparkPanel, bpy.types.Panel):
+    bl_label = "Expressions"
+    bl_parent_id = "SPARK_PT_live_adjust"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return len(live_settings(context.scene).keys) > 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        settings = live_settings(context.scene)
+        self.layout.template_list("SPARK_UL_live_keys", "", settings, "keys", settings, "key_index", rows=6)
 
 
 class SPARK_PT_live_streams(SparkPanel, bpy.types.Panel):
@@ -164,4 +190,12 @@ class SPARK_PT_live_streams(SparkPanel, bpy.types.Panel):
         paragraph(layout, context, "Nothing is sent unless it is ticked; takes effect at the next start", "INFO")
 
 
-CLASSES = (SPARK_PT_live, SPARK_PT_live_latency, SPARK_PT_live_record, SPARK_PT_live_adjust, SPARK_PT_live_streams)
+CLASSES = (
+    SPARK_UL_live_keys,
+    SPARK_PT_live,
+    SPARK_PT_live_latency,
+    SPARK_PT_live_record,
+    SPARK_PT_live_adjust,
+    SPARK_PT_live_keys,
+    SPARK_PT_live_streams,
+)

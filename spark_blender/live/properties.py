@@ -1,13 +1,10 @@
 """What the panel Live keeps in the scene."""
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
-
-from spark_backend.protocol.live_commands import Adjust
-from spark_backend.protocol.names import ARKIT_52
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import runtime
-from ..scene.performance import region_of
+from ..strengths import note_moved, save_moved, strengths_of
 from .state import live
 
 SOURCES = (
@@ -21,22 +18,37 @@ SIZES = (
     ("1280 720", "1280 × 720", "For a face farther away"),
 )
 TRACKERS = (
-    ("landmarks", "Landmarks", "The head solved to every picture's landmarks: closest to what tracking a clip gives"),
-    ("generic", "Encoder", "A network that was trained on made-up people; half the work"),
-    ("adapted", "Adapted Encoder", "The same after Adapt Tracker, in the panel Capture, has taught it this person"),
+    ("auto", "Automatic", "Real Time, Adapted when this person has it, else Real Time"),
+    ("generic", "Real Time", "A network that was trained on made-up people"),
+    ("adapted", "Real Time, Adapted", "The same network after Adapt Tracker has taught it this person"),
+    (
+        "landmarks",
+        "Landmarks",
+        "The head solved to every picture's landmarks, as a clip is by Landmarks in Capture: twice the work",
+    ),
 )
-REGIONS = ("brows", "eyes", "mouth", "jaw")
-
-
-def adjust_of(settings: bpy.types.PropertyGroup) -> Adjust:
-    """Strength and smoothing as the backend wants them."""
-    strengths = {name: getattr(settings, region_of(name)) for name in ARKIT_52}
-    return Adjust(settings.strength, strengths, settings.smoothing)
+SAVE_DELAY = 0.5
+"""Seconds after the last move of a slider in which it is saved."""
 
 
 def send_adjust(settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    """A slider was moved: the performance follows at once."""
-    live().send(adjust_of(settings))
+    """A slider was moved: the performance follows at once, the project a moment later."""
+    scene = settings.id_data
+    live().send(strengths_of(scene).adjust())
+    if not note_moved(scene):
+        return
+    if bpy.app.timers.is_registered(keep_strengths):
+        bpy.app.timers.unregister(keep_strengths)
+    if bpy.app.background:  # where timers never run
+        keep_strengths()
+    else:
+        bpy.app.timers.register(keep_strengths, first_interval=SAVE_DELAY)
+
+
+def keep_strengths() -> None:
+    """Saves the sliders that were moved, and says so when that fails."""
+    if told := save_moved():
+        live().remark(told)
 
 
 def camera_names(settings: bpy.types.PropertyGroup, context: bpy.types.Context, text: str) -> tuple[str, ...]:
@@ -49,6 +61,12 @@ def strength(name: str, description: str) -> FloatProperty:
     return FloatProperty(
         name=name, description=description, default=1.0, min=0.0, max=3.0, soft_max=2.0, update=send_adjust
     )
+
+
+class SPARK_PG_live_key(bpy.types.PropertyGroup):
+    """One expression; its `name` is ARKit's"""
+
+    strength: strength("Strength", "How strongly this expression is handed on, on top of its region")
 
 
 class SPARK_PG_live(bpy.types.PropertyGroup):
@@ -83,6 +101,8 @@ class SPARK_PG_live(bpy.types.PropertyGroup):
     eyes: strength("Eyes", "Strength of lids and gaze")
     mouth: strength("Mouth", "Strength of mouth, cheeks and nose")
     jaw: strength("Jaw", "Strength of the jaw")
+    keys: CollectionProperty(type=SPARK_PG_live_key)
+    key_index: IntProperty(name="Expression", description="The expression whose strength is set")
     show_picture: BoolProperty(
         name="Show Camera",
         description="The camera's picture with the landmarks, in a corner of the viewport",
@@ -101,7 +121,7 @@ class SPARK_PG_live(bpy.types.PropertyGroup):
     livelink: StringProperty(name="Live Link Address", description="Where it is sent", default="127.0.0.1:11111")
 
 
-CLASSES = (SPARK_PG_live,)
+CLASSES = (SPARK_PG_live_key, SPARK_PG_live)
 
 
 def live_settings(scene: bpy.types.Scene) -> SPARK_PG_live:

@@ -9,15 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spark_backend.protocol.names import mirrored
+from spark_backend.protocol.names import mirrored, region_of
 from spark_backend.protocol.posing import multiply_quaternions
 from spark_backend.protocol.timeline import sign_continuous
 
 from .smoothing import smooth, smooth_weights
 
 REGIONS = ("brows", "eyes", "mouth", "jaw", "head")
-KEY_REGIONS = {"brow": "brows", "eye": "eyes", "jaw": "jaw"}
-"""Region of a shape key by what its name begins with; all others (mouth, cheeks, nose, tongue) go with the mouth."""
 BONE_REGIONS = {"eye_left": "eyes", "eye_right": "eyes", "jaw": "jaw", "root": "head", "neck": "head"}
 OTHER_SIDE = {"eye_left": "eye_right", "eye_right": "eye_left"}
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
@@ -75,11 +73,6 @@ def adjusted(captured: Performance, wish: Adjustments) -> Performance:
     result = smoothed(result, wish.smoothing)
     result = trimmed(result, *wish.trim) if wish.trim else result
     return looped(result, wish.loop)
-
-
-def region_of(key: str) -> str:
-    """The region that a shape key belongs to."""
-    return next((region for start, region in KEY_REGIONS.items() if key.startswith(start)), "mouth")
 
 
 def rest_face(captured: Performance, first: float, last: float) -> RestFace:

@@ -55,6 +55,14 @@ def test_cameras_are_offered_by_name(seen) -> None:
     assert "[]" in found["panel"]
 
 
+def test_strengths_belong_to_the_project_and_come_back(seen) -> None:
+    back = step(seen, "strengths_come_back")
+    assert (back["listed"], back["untouched"]) == (52, False)
+    assert back["file"]["keys"] == {"mouthSmileLeft": 0.5}
+    assert (back["file"]["regions"]["jaw"], back["file"]["smoothing"]) == (1.5, 0.25)
+    assert back["shown"] == [[0.5, 1.0, None], [0.25, 1.5, 0.5], [0.25, 1.5, 0.5]]
+
+
 def test_start_moves_the_head_and_shows_the_camera(seen) -> None:
     start = step(seen, "start")
     assert start["moved"] > 0.002

@@ -120,6 +120,13 @@ def remove_head(head):
     bpy.data.objects.remove(head.armature)
 
 
+def sounds():
+    """Sound strips of the scene: file, first frame, length."""
+    editor = bpy.context.scene.sequence_editor
+    strips = [] if editor is None else editor.strips if hasattr(editor, "strips") else editor.sequences
+    return [[Path(strip.sound.filepath).name, strip.frame_start, strip.frame_final_duration] for strip in strips]
+
+
 def refused(operator, **options):
     """The sentence with which an operator refuses."""
     try:

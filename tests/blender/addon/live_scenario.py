@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parent))  # which Python's switch -I leaves o
 
 import bpy  # noqa: E402
 import numpy as np  # noqa: E402
-from installed import MODULE, drawn, part, refused, remove_head, run_steps  # noqa: E402
+from installed import MODULE, drawn, part, refused, remove_head, run_steps, sounds  # noqa: E402
 
 addon_utils = importlib.import_module("addon_utils")  # found only once bpy is there
 
@@ -64,7 +64,7 @@ def vertices():
 
 
 def panels():
-    return {name: drawn(f"SPARK_PT_live{name}") for name in ("", "_latency", "_record", "_adjust", "_streams")}
+    return {name: drawn(f"SPARK_PT_live{name}") for name in ("", "_latency", "_record", "_adjust", "_keys", "_streams")}
 
 
 def step_install():
@@ -98,6 +98,32 @@ def step_cameras_are_offered():
     settings.camera = ""
     offered = part("live.properties").camera_names(settings, bpy.context, "")
     return {"before": before, "offered": offered, "chosen": chosen, "panel": panels()[""]}
+
+
+def step_strengths_come_back():
+    """Sliders are moved; another scene opens the project; a file is opened whose sliders are older."""
+    kept, blend = FOLDER / "live" / "strengths.json", str(WORK / "older.blend")
+    listed, untouched = len(bpy.context.scene.spark_live.keys), kept.exists()
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    settings = bpy.context.scene.spark_live
+    settings.smoothing, settings.jaw, settings.keys["mouthSmileLeft"].strength = 0.25, 1.5, 0.5
+    file = json.loads(kept.read_text(encoding="utf-8"))
+    bpy.context.window.scene = second = bpy.data.scenes.new("Second")
+    before = strengths(second)
+    bpy.ops.spark.open_recent(folder=str(FOLDER))
+    opened = strengths(second)
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    reopened = strengths(bpy.context.scene)
+    settings = bpy.context.scene.spark_live
+    settings.smoothing, settings.jaw, settings.keys["mouthSmileLeft"].strength = 0.5, 1.0, 1.0
+    return {"listed": listed, "untouched": untouched, "file": file, "shown": [before, opened, reopened]}
+
+
+def strengths(scene):
+    """Smoothing, jaw and the left smile."""
+    settings = scene.spark_live
+    smile = settings.keys.get("mouthSmileLeft")
+    return [settings.smoothing, settings.jaw, smile.strength if smile else None]
 
 
 def step_start():
@@ -214,13 +240,6 @@ def step_record():
         "retrack": refused(bpy.ops.spark.live_retrack),
         "sounds": sounds(),
     }
-
-
-def sounds():
-    """Sound strips of the scene: file, first frame, length."""
-    editor = bpy.context.scene.sequence_editor
-    strips = [] if editor is None else editor.strips if hasattr(editor, "strips") else editor.sequences
-    return [[Path(strip.sound.filepath).name, strip.frame_start, strip.frame_final_duration] for strip in strips]
 
 
 def step_stop():

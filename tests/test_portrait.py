@@ -1,8 +1,10 @@
 """The picture of a head, and what a fit notes of how it went."""
 
+import contextlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +16,9 @@ from spark_backend.pipeline import fit as fitting
 from spark_backend.pipeline.look import backdrop
 from spark_backend.pipeline.options import FitOptions
 from spark_backend.pipeline.portrait import SIZE, portrait
-from spark_backend.pipeline.progress import overheard
 from spark_backend.protocol.avatar import Avatar
-from spark_backend.protocol.job import Event, Progress, Warning
+from spark_backend.protocol.errors import Cancelled
+from spark_backend.protocol.job import Event, Warning
 from spark_backend.solve.evidence import evidence_of_scores
 from spark_backend.solve.options import SolveOptions
 from spark_backend.solve.person import Person
@@ -43,42 +45,60 @@ def test_it_shows_the_face_at_rest_whatever_the_take_does(avatar: Avatar) -> Non
     np.testing.assert_array_equal(one, other)
 
 
-def test_warnings_are_noted_once_and_go_on() -> None:
-    heard: list[str] = []
-    passed: list[Event] = []
-    report = overheard(passed.append, heard)
-    events = [Warning("dark"), Progress("Fitting", 0.5), Warning("dark"), Warning("far")]
-    for event in events:
-        report(event)
-    assert heard == ["dark", "far"]
-    assert passed == events
+STRANGER = "film: seems to show somebody else"
 
 
-def test_a_heads_report_tells_of_its_clips_and_not_of_the_computer(
-    rendered_project: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The solvers stand still here: what counts is who says what."""
+@pytest.fixture
+def fitted(rendered_project: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A project whose fit says something at every stage. The solvers stand still: what counts is who says what."""
     folder, avatar, take = rendered_project
     shutil.copytree(folder, tmp_path / "person.spark")
-    noted: list[str] = []
-
-    def saying(sentence: str, place: int, answer: object):
-        return lambda *given: given[place](Warning(sentence)) or answer
-
+    told = SimpleNamespace(folder=tmp_path / "person.spark", stops=False, compared=0, noted=[])
     focal, nobody = float(take.K[0, 0]), np.zeros(len(load_anny().identity))
     evidence = evidence_of_scores(np.zeros((len(take.pts), 52)), SolveOptions())
-    stages = {
-        "find_person": saying("The networks are prepared", 3, (Person(nobody, np.array([focal])), [evidence])),
-        "warn_of_strangers": saying("film: seems to show somebody else", 3, None),
-        "track_clip": lambda *given: None,
-        "state_to_take": lambda *given: take,
-        "refine": saying("The GPU's memory is full", 6, Outcome(avatar, (focal,), (take,))),
-        "write_avatar": lambda project, outcome, clips, size, quality, report: noted.extend(quality["warnings"]),
-    }
-    for name, stand_in in stages.items():
-        monkeypatch.setattr(fitting, name, stand_in)
+
+    def find_person(head, clips, keyframes, report):
+        report(Warning("The networks are prepared"))
+        return Person(nobody, np.array([focal])), [evidence]
+
+    def strange_clips(head, names, clips, report):
+        told.compared += 1
+        return [STRANGER]
+
+    def refine(known, stages, keyframes, batch, work, key, report):
+        if told.stops:
+            raise Cancelled
+        report(Warning("The GPU's memory is full"))
+        return Outcome(avatar, (focal,), (take,))
+
+    for stand_in in (find_person, strange_clips, refine):
+        monkeypatch.setattr(fitting, stand_in.__name__, stand_in)
+    monkeypatch.setattr(fitting, "track_clip", lambda *given: None)
+    monkeypatch.setattr(fitting, "state_to_take", lambda *given: take)
+    monkeypatch.setattr(fitting, "write_avatar", lambda *given: told.noted.extend(given[4]["warnings"]))
+    return told
+
+
+def warnings_of(folder: Path) -> list[str]:
+    """What a fit warns of."""
     passed: list[Event] = []
-    fitting.fit(FitOptions(tmp_path / "person.spark", "draft"), passed.append)
-    assert noted[0] == "film: seems to show somebody else"
-    assert [sentence.split(" shows ")[0] for sentence in noted[1:]] == ["No frame"]
-    assert sum(isinstance(event, Warning) for event in passed) == 4
+    with contextlib.suppress(Cancelled):
+        fitting.fit(FitOptions(folder, "draft"), passed.append)
+    return [event.message for event in passed if isinstance(event, Warning)]
+
+
+def test_a_heads_report_tells_of_its_clips_and_not_of_the_computer(fitted: SimpleNamespace) -> None:
+    passed = warnings_of(fitted.folder)
+    assert fitted.noted[0] == STRANGER
+    assert [sentence.split(" shows ")[0] for sentence in fitted.noted[1:]] == ["No frame"]
+    assert passed == ["The networks are prepared", *fitted.noted, "The GPU's memory is full"]
+
+
+def test_a_fit_that_goes_on_says_again_what_is_wrong_with_its_clips(fitted: SimpleNamespace) -> None:
+    fitted.stops = True
+    assert STRANGER in warnings_of(fitted.folder)
+    assert not fitted.noted
+    fitted.stops = False
+    assert warnings_of(fitted.folder)[0] == STRANGER
+    assert fitted.noted[0] == STRANGER
+    assert fitted.compared == 1

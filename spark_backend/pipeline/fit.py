@@ -34,10 +34,10 @@ from .expressions import read_expressions
 from .measure import clip_figures
 from .options import FitOptions
 from .portrait import portrait
-from .progress import overheard, sections, shares, told
+from .progress import sections, shares, told
 from .refining import Known, refine
 from .sheet import save_picture
-from .strangers import warn_of_strangers
+from .strangers import strange_clips
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
     if not project.clips:
         raise SparkError(f"{options.project}: has no clips; add some with `spark ingest`")
     clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
-    effort, stages, warnings = EFFORT[options.preset], curriculum(options), []
+    effort, stages = EFFORT[options.preset], curriculum(options)
     step, key = sections(report, STEPS[options.preset]), fit_key(clips, effort, stages)
-    known = landmark_stage(project, clips, effort, key, step["landmarks"], warnings)
-    if missing := what_is_missing(known.takes):
-        listed = " or ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        overheard(report, warnings)(Warning(f"No frame shows {listed}; a clip that does would make the head better"))
+    known = landmark_stage(project, clips, effort, key, step["landmarks"])
+    doubts = doubts_of_clips(known)
+    for sentence in doubts:
+        report(Warning(sentence))
     outcome = refine(known, stages, effort.keyframes, effort.batch, work_folder(project), key, step["pictures"])
     figures = {
         name: clip_figures(outcome.avatar, take, frames)
@@ -89,7 +89,7 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
     outcome = replace(outcome, avatar=replace(outcome.avatar, metrics=metrics))
     error = float(np.mean(list(metrics["reprojection"].values())))
     report(Metric("reprojection", error, "% of the interocular distance"))
-    quality = {"clips": {name: asdict(of_clip) for name, of_clip in figures.items()}, "warnings": warnings}
+    quality = {"clips": {name: asdict(of_clip) for name, of_clip in figures.items()}, "warnings": doubts}
     write_avatar(project, outcome, clips, effort.map_size, quality, step["texture"])
     shutil.rmtree(work_folder(project), ignore_errors=True)
     return {"avatar": str(project.avatar_folder), "reprojection": error}
@@ -120,20 +120,15 @@ def landmark_stage(
     effort: Effort,
     key: str,
     report: Report,
-    warnings: list[str],
 ) -> Known:
-    """The person and every clip's take from the landmarks, found now or by the run that was stopped.
-
-    What is wrong with the clips is put into `warnings` too; what is said of this computer is not, for it is not the
-    head's.
-    """
+    """The person and every clip's take from the landmarks, found now or by the run that was stopped."""
     head, folder = load_anny(), work_folder(project)
     done = folder / "landmarks.npz"
     if not done.exists() or str(read_npz(done, ("key",))["key"]) != key:
         shutil.rmtree(folder, ignore_errors=True)
         step = sections(report, {"person": 2.0, "strangers": 1.0, "tracks": 4.0})
         person, evidence = find_person(head, clips, effort.keyframes, step["person"])
-        warn_of_strangers(head, project.clips, clips, overheard(step["strangers"], warnings))
+        strange = strange_clips(head, project.clips, clips, step["strangers"])
         avatar = head.avatar(person.identity)
         parts = shares(step["tracks"], len(clips))
         for name, (info, frames), known, focal, part in zip(
@@ -142,10 +137,20 @@ def landmark_stage(
             clip = Clip(info, frames, known, float(focal))
             state = track_clip(head, avatar, clip, SolveOptions(), told(part, f"Tracking {name}"))
             save_take(folder / f"{name}.npz", state_to_take(avatar, info, frames, state, clip.focal, {}))
-        write_npz(done, {"identity": person.identity, "key": np.array(key)})
-    identity = read_npz(done)["identity"]
+        write_npz(done, {"identity": person.identity, "strange": np.array(strange, str), "key": np.array(key)})
+    found = read_npz(done, ("identity", "strange"))
     takes = tuple(load_take(folder / f"{name}.npz") for name in project.clips)
-    return Known(head, head.avatar(identity), identity, project.clips, clips, takes)
+    identity, strange = found["identity"], tuple(found["strange"].tolist())
+    return Known(head, head.avatar(identity), identity, project.clips, clips, takes, strange)
+
+
+def doubts_of_clips(known: Known) -> list[str]:
+    """What is wrong with the clips, as sentences; what a fit says of this computer is not among them."""
+    missing = what_is_missing(known.takes)
+    if not missing:
+        return [*known.strange]
+    listed = " or ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+    return [*known.strange, f"No frame shows {listed}; a clip that does would make the head better"]
 
 
 def find_person(

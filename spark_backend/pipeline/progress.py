@@ -42,14 +42,3 @@ def told(report: Report, stage: str) -> Callable[[float], None]:
 def warned(report: Report) -> Callable[[str], None]:
     """What hears sentences, as warnings."""
     return lambda sentence: report(Warning(sentence))
-
-
-def overheard(report: Report, warnings: list[str]) -> Report:
-    """The same report; each warning that passes is put into the list as well."""
-
-    def forward(event: Event) -> None:
-        if isinstance(event, Warning) and event.message not in warnings:
-            warnings.append(event.message)
-        report(event)
-
-    return forward

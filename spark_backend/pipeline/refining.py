@@ -49,6 +49,8 @@ class Known:
     names: tuple[str, ...]
     clips: tuple[tuple[ClipInfo, Frames], ...]
     takes: tuple[Take, ...]
+    strange: tuple[str, ...] = ()
+    """A sentence for each clip that seems to show somebody else."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..heads.model import HeadModel
-from ..protocol.job import Report, Warning
+from ..protocol.job import Report
 from ..protocol.project import ClipInfo, Frames
 from ..solve.options import SolveOptions
 from ..solve.person import fit_person
@@ -17,17 +17,16 @@ STRANGE = 1.9
 """Millimetres between two faces from which they are two people's; see docs/fit.md for how it was chosen."""
 
 
-def warn_of_strangers(
+def strange_clips(
     head: HeadModel, names: Sequence[str], clips: Sequence[tuple[ClipInfo, Frames]], report: Report
-) -> None:
-    """A warning for every clip whose face, solved from its landmarks alone, is not that of the other clips."""
+) -> list[str]:
+    """A sentence for every clip whose face, solved from its landmarks alone, is not that of the other clips."""
     if len(clips) < 2:
-        return
+        return []
     ticks = [told(part, "Comparing the people in the clips") for part in shares(report, len(clips))]
     people = [fit_person(head, [c], KEYFRAMES, SolveOptions(), t) for c, t in zip(clips, ticks, strict=True)]
     shapes = np.stack([person.identity for person in people])
-    for sentence in strangers(names, face_distances(head, shapes)):
-        report(Warning(sentence))
+    return strangers(names, face_distances(head, shapes))
 
 
 def face_distances(head: HeadModel, identities: np.ndarray) -> np.ndarray:

@@ -5,7 +5,9 @@
 Every Blender runs this same file in a child process. The baseline keys the same numbers one by one, a tenth of the
 frames only, because it takes minutes otherwise; its figure is scaled up, which flatters it: it grows faster than the
 number of frames. Both are timed by the processor, so that other programs hardly count. Exports are timed by the clock,
-Blender's start included; memory is the largest of any child so far, where the system tells it. A long take:
+Blender's start included; memory is the largest of any child so far, where the system tells it. What Blender can read
+again with the same vertices (FBX from 4.5 on, Alembic, USD) is opened in a fresh one and compared with the take at five
+frames; of an FBX file all keys are read without Blender as well, by the tests' own reader. A long take:
 
     python benchmarks/bake.py --frames 10000 --export-frames 10000
 """
@@ -18,7 +20,10 @@ from pathlib import Path
 
 ROUNDS = 5
 FORMATS = (".fbx", ".abc", ".usdc", ".glb", ".obj", ".blend")
+READERS = {".fbx": ("read_fbx", "fbx"), ".abc": ("read_alembic", "abc"), ".usdc": ("read_usd", "usd")}
+"""Function of the tests' probe_files.py that opens a format, and the name it gives the vertices."""
 BASELINE_PART = 10
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "blender"
 
 
 def main() -> None:
@@ -40,12 +45,66 @@ def main() -> None:
             )
             print(f"  import of the head: {baking['import'] * 1e3:.0f} ms; largest memory so far {largest_child()}")
             for ending in options.formats:
-                seconds, size = export_time(blender, avatar, takes["export"], ending)
-                print(
-                    f"  {options.export_frames} frames to {ending}: {seconds:.2f} s, {size / 1e6:.1f} MB; "
-                    f"largest memory so far {largest_child()}",
-                    flush=True,
-                )
+                print_export(blender, avatar, takes["export"], ending)
+
+
+def print_export(blender: Path | None, avatar: Path, take: Path, ending: str) -> None:
+    """Writes one format and reads it again."""
+    from spark_backend.pipeline.export import export_many
+
+    with tempfile.TemporaryDirectory() as folder:
+        start, output = time.perf_counter(), Path(folder) / f"take{ending}"
+        export_many(avatar, take, [output], blender=blender, report=lambda event: None)
+        seconds, size = time.perf_counter() - start, output.stat().st_size
+        print(f"  {ending}: {seconds:.2f} s, {size / 1e6:.1f} MB; largest memory so far {largest_child()}", flush=True)
+        if ending in READERS:
+            print(f"    in Blender again: {read_again(blender, avatar, take, output)}", flush=True)
+        if ending == ".fbx":
+            print(f"    without Blender: {read_outside(take, output)}", flush=True)
+
+
+def read_again(blender: Path | None, avatar: Path, take: Path, path: Path) -> str:
+    """How far a fresh Blender's vertices are from the take's, and how long it reads."""
+    from dataclasses import fields, replace
+
+    import numpy as np
+    from in_blender import ask
+
+    from spark_backend.protocol.avatar import load_avatar
+    from spark_backend.protocol.placement import world_from_camera
+    from spark_backend.protocol.posing import pose_vertices
+    from spark_backend.protocol.take import load_take
+
+    head, truth = load_avatar(avatar), load_take(take)
+    rows = np.array([0, 1, len(truth.pts) // 2, len(truth.pts) - 2, len(truth.pts) - 1])
+    request = {"file": str(path), "frames": (rows + 1).tolist(), "found": str(path.with_suffix(".npy"))}
+    seconds = ask(Path(__file__), request, path.parent, blender)["seconds"]
+    if seconds is None:
+        return "Blender before 4.5 reads no FBX at its true times"
+    named = {part.name for part in fields(truth)} - {"names", "K", "size", "source"}
+    chosen = replace(truth, **{name: getattr(truth, name)[rows] for name in named})
+    world, posed = world_from_camera(head, truth), np.concatenate([*pose_vertices(head, chosen)]).astype(float)
+    off = np.linalg.norm(np.load(request["found"]) - posed @ world[:3, :3].T - world[:3, 3], axis=-1).max()
+    return f"{seconds:.1f} s, vertices at most {1e3 * off:.4f} mm off at frames {', '.join(map(str, rows + 1))}"
+
+
+def read_outside(take: Path, path: Path) -> str:
+    """How far all keys of an FBX file are from the take's."""
+    import numpy as np
+
+    sys.path.append(str(TESTS))
+    from fbx_reader import read_fbx
+
+    from spark_backend.protocol.take import load_take
+
+    start, truth, fbx = time.perf_counter(), load_take(take), read_fbx(path)
+    curves = [next(iter(fbx.curves[fbx.channels[name], "DeformPercent"].values())) for name in truth.names]
+    late = max(np.abs(seconds - (truth.pts + 1 / 30)).max() for seconds, _ in curves)
+    off = max(
+        np.abs(values / 100 - weights).max() for (_, values), weights in zip(curves, truth.weights.T, strict=True)
+    )
+    seconds = time.perf_counter() - start
+    return f"{seconds:.1f} s, {len(curves)} x {len(curves[0][0])} keys at most {1e6 * late:.2f} µs and {off:.1e} off"
 
 
 def largest_child() -> str:
@@ -83,18 +142,30 @@ def bake_times(blender: Path | None, avatar: Path, take: Path) -> dict:
     return ask(Path(__file__), {"avatar": str(avatar), "take": str(take)}, avatar, blender)
 
 
-def export_time(blender: Path | None, avatar: Path, take: Path, ending: str) -> tuple[float, int]:
-    """Wall-clock seconds of one format, Blender's start included, and the file's size in bytes."""
-    from spark_backend.pipeline.export import export_many
-
-    with tempfile.TemporaryDirectory() as folder:
-        start, output = time.perf_counter(), Path(folder) / f"take{ending}"
-        export_many(avatar, take, [output], blender=blender, report=lambda event: None)
-        return time.perf_counter() - start, output.stat().st_size
-
-
 def measure(request: dict) -> dict:
-    """In Blender: medians of the bulk bake and of the one-by-one baseline, round by round in turn."""
+    """The part inside Blender."""
+    return read_file(request) if "file" in request else bake_seconds(request)
+
+
+def read_file(request: dict) -> dict:
+    """Opens an exported file in an empty scene and writes its vertices at the frames to `found`."""
+    import numpy as np
+
+    sys.path.append(str(TESTS))
+    import probe_files
+
+    path, arrays, start = Path(request["file"]), {}, time.perf_counter()
+    reader, name = READERS[path.suffix]
+    getattr(probe_files, reader)({"rate": 30, "frames": request["frames"], path.suffix[1:]: str(path)}, arrays)
+    if name not in arrays:
+        return {"seconds": None}
+    seconds = time.perf_counter() - start
+    np.save(request["found"], np.stack(arrays[name]))
+    return {"seconds": seconds}
+
+
+def bake_seconds(request: dict) -> dict:
+    """Medians of the bulk bake and of the one-by-one baseline, round by round in turn."""
     import bpy
 
     from spark_backend.protocol.avatar import load_avatar

@@ -1,10 +1,12 @@
-"""Times of the panel: every panel drawn, import of the default head, bakes of 1,000 and 10,000 frames by the button.
+"""Times of the panel: every panel drawn, import of the default head, bakes, sliders, and all that must not hold Blender
+up: buttons that start or end work, and the pump that reads what a running job tells.
 
     python benchmarks/panel.py [--blender PATH] [--objects 1000]
 
 Without a window there is no layout to draw into, so a stand-in takes the calls: timed is all of the panels' own work.
 In the real window `tests/gui/test_panel.py` measures the same. The scene holds `--objects` other objects,
-because panels look for the head among them. Medians by the processor's clock, so that other programs hardly count.
+because panels look for the head among them; the takes have noise of 0.01 on every weight, as a camera gives. Jobs are
+played by the tests' backend that does no work. Medians by the processor's clock, so that other programs hardly count.
 """
 
 import argparse
@@ -15,9 +17,15 @@ import time
 from pathlib import Path
 
 ROUNDS = 30
-FRAMES = {"bake 1,000 frames": 1000, "bake 10,000 frames": 10_000}
+PATIENCE = 60.0
+FRAMES = {"1,000 frames": 1000, "10,000 frames": 10_000}
+NOISE = 0.01
+SLIDERS = {"": {}, ", smoothed": {"smoothing": 0.06}, ", keys reduced": {"smoothing": 0.06, "tolerance": 0.01}}
+"""What else is set while the slider Mouth is moved."""
 BOUNDS = {"all panels": 2e-3, "import": 1.0, "bake 1,000 frames": 0.5, "bake 10,000 frames": 5.0}
-"""Seconds that are not to be exceeded."""
+BOUNDS |= {"button": 0.05, "pump": 0.05}
+"""Seconds that are not to be exceeded, by the name's beginning."""
+TESTS = Path(__file__).resolve().parents[1] / "tests" / "blender"
 
 
 def main() -> None:
@@ -31,15 +39,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         project = prepare(Path(scratch))
         request = {"project": str(project), "objects": options.objects}
-        answer = ask(Path(__file__), request, project, options.blender)
+        request["environment"] = environment(Path(scratch) / "environments")
+        answer = ask(Path(__file__), request, Path(scratch), options.blender)
     print(f"Blender {answer['version']}, {options.objects} other objects, {answer['clips']} clips")
     for name, seconds in answer["seconds"].items():
-        bound = BOUNDS.get(name)
-        print(f"  {name:24} {1e3 * seconds:9.2f} ms" + (f"   (at most {1e3 * bound:.0f})" if bound else ""))
+        bound = next((bound for start, bound in BOUNDS.items() if name.startswith(start)), None)
+        print(f"  {name:34} {1e3 * seconds:9.2f} ms" + (f"   (at most {1e3 * bound:.0f})" if bound else ""))
 
 
 def prepare(folder: Path) -> Path:
     """A project with the default head, twenty clips and two long takes, as files."""
+    from dataclasses import replace
+
     import numpy as np
 
     from spark_backend.heads.anny import load_anny
@@ -53,7 +64,9 @@ def prepare(folder: Path) -> Path:
     save_avatar(project.avatar_folder, avatar)
     K = np.array([[1400.0, 0, 640], [0, 1400.0, 360], [0, 0, 1]])
     for name, count in FRAMES.items():
-        save_take(project.take_path(name), perform(avatar, 0, count / 30, 30.0, K, (1280, 720)))
+        take = perform(avatar, 0, count / 30, 30.0, K, (1280, 720))
+        noise = np.random.default_rng(0).normal(scale=NOISE, size=take.weights.shape)
+        save_take(project.take_path(name), replace(take, weights=np.clip(take.weights + noise, 0, 1)))
     clips = tuple(f"clip {number}" for number in range(20))
     for name in clips:
         info = ClipInfo(str(folder / f"{name}.mp4"), "0", "h264", (1280, 720), 0, 300, 30.0, warnings=("dark",))
@@ -62,11 +75,19 @@ def prepare(folder: Path) -> Path:
     return project.folder
 
 
+def environment(folder: Path) -> str:
+    """The tests' backend that does no work, its jobs chosen by the name of the first clip."""
+    sys.path += [str(TESTS), str(TESTS.parent)]
+    from stand_in import make_environments
+
+    return make_environments(folder)["full"]
+
+
 def measure(request: dict) -> dict:
     """The part inside Blender."""
     import bpy
 
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "blender" / "addon"))
+    sys.path.append(str(TESTS / "addon"))
     import installed
 
     import spark_blender.registration as registration
@@ -77,6 +98,7 @@ def measure(request: dict) -> dict:
         bpy.context.scene.collection.objects.link(bpy.data.objects.new(f"other {number}", None))
     bpy.context.preferences.addons.new().module = "spark_blender"
     registration.register_all()
+    bpy.context.preferences.addons["spark_blender"].preferences.backend = request["environment"]
     bpy.ops.spark.open_project(directory=request["project"])
     settings = bpy.context.scene.spark_capture
     seconds = {"import": clocked(bpy.ops.spark.import_avatar)}
@@ -84,11 +106,58 @@ def measure(request: dict) -> dict:
     for name in FRAMES:
         settings.take_index = settings.takes.find(name)
         bpy.ops.spark.bake_take()  # the first makes the curves
-        seconds[name] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
+        seconds[f"bake {name}"] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
+        seconds |= {f"slider, {name}{more}": slide(bpy.context, **options) for more, options in SLIDERS.items()}
     panels = sorted(name for name in dir(bpy.types) if name.startswith("SPARK_PT_"))
     drawing = {name: statistics.median(clocked(draw, installed, name) for _ in range(ROUNDS)) for name in panels}
-    seconds["all panels"] = sum(drawing.values())
-    return {"version": bpy.app.version_string, "clips": len(settings.clips), "seconds": {**seconds, **drawing}}
+    seconds |= {"all panels": sum(drawing.values()), **drawing, **press_buttons(installed, Path(request["project"]))}
+    return {"version": bpy.app.version_string, "clips": len(settings.clips), "seconds": seconds}
+
+
+def slide(context, **options: float) -> float:
+    """The slider Mouth moved, with others set before."""
+    from spark_blender.adjust_properties import head_in
+
+    sliders = head_in(context).armature.animation_data.action.spark_adjust
+    for name, value in options.items():
+        setattr(sliders, name, value)
+    return statistics.median(clocked(setattr, sliders, "mouth", value) for value in (1.1, 1.2, 1.3))
+
+
+def press_buttons(installed, project: Path) -> dict[str, float]:
+    """Every button that starts or ends work or reads the project, once; the longest call of the pump during a job."""
+    import bpy
+
+    presses = {
+        "check": bpy.ops.spark.check_backend,
+        "models": bpy.ops.spark.list_models,
+        "train": bpy.ops.spark.train,
+        "cancel": bpy.ops.spark.cancel,
+        "refresh": bpy.ops.spark.refresh_project,
+        "report": bpy.ops.spark.copy_report,
+        "open": lambda: bpy.ops.spark.open_project(directory=str(project)),
+    }
+    session, taken = installed.session(), {}
+    list_only(project.parent / "endless.mp4")
+    for name, press in presses.items():
+        taken[f"button {name}"] = clocked(press)
+        if name == "train":
+            installed.pump_until(lambda: session.state("work").stage == "Working", "work", PATIENCE)
+        else:
+            installed.pump_until(lambda: not any(map(session.is_busy, ("check", "models", "work"))), "work", PATIENCE)
+    list_only(project.parent / "good.mp4")
+    bpy.ops.spark.train()
+    longest = installed.pump_until(lambda: not session.is_busy("work"), "work", PATIENCE)
+    return {**taken, "pump, the longest of a job": longest}
+
+
+def list_only(video: Path) -> None:
+    """Makes a video the only one in the list."""
+    import bpy
+
+    video.touch()
+    bpy.context.scene.spark_capture.clips.clear()
+    bpy.ops.spark.add_clips(directory=str(video.parent), files=[{"name": video.name}])
 
 
 def draw(installed, name: str) -> None:

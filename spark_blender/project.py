@@ -1,5 +1,6 @@
 """The project beside the scene: opening it, and filling the lists from what is on disk."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -94,8 +95,8 @@ def found_video(item: bpy.types.PropertyGroup) -> Path:
 
 def list_video(settings: SPARK_PG_settings, video: Path) -> bpy.types.PropertyGroup:
     """A new row for a video, under a name that no other row has."""
-    names = (video.name, *(f"{video.stem} ({number}){video.suffix}" for number in range(2, 1000)))
-    name = next(name for name in names if name not in settings.clips)
+    numbered = (f"{video.stem} ({number}){video.suffix}" for number in itertools.count(2))
+    name = next(name for name in itertools.chain([video.name], numbered) if name not in settings.clips)
     item = settings.clips.add()
     item.path, item.name = str(video), name
     return item

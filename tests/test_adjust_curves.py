@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spark_blender.scene.reduction import reduce_keys
-from spark_blender.scene.smoothing import peaks, smooth, smooth_weights
+from spark_blender.scene.reduction import reduce_each, reduce_keys
+from spark_blender.scene.smoothing import ACCENT, accents, peaks, smooth, smooth_weights
 
 STEADY = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -75,13 +75,41 @@ def test_any_blink_keeps_nineteen_parts_of_twenty(seed: int, width: float, lengt
     assert calm.min() >= -1e-9
 
 
-def test_peaks_tell_top_and_prominence():
+def test_peaks_tell_top_and_feet():
     values = np.array([0.0, 0.5, 0.4, 0.9, 0.9, 0.9, 0.1, 0.3, 0.2])
     assert [top for top, _ in peaks(values, 0.15)] == [4]
-    tops, heights = zip(*peaks(values, 0.05), strict=True)
+    tops, feet = zip(*peaks(values, 0.05), strict=True)
     assert tops == (1, 4, 7)
-    np.testing.assert_allclose(heights, [0.1, 0.8, 0.1])
+    assert feet == (0.4, 0.1, 0.2)
     assert peaks(np.zeros(5), 0.1) == []
+
+
+@STEADY
+@given(st.integers(0, 10_000), st.integers(3, 150), st.sampled_from([1, 2, 9]))
+def test_accents_are_what_they_are_said_to_be(seed: int, count: int, digits: int):
+    """Against the definition, peak by peak and step by step; with few digits many levels are equal."""
+    values = np.round(np.random.default_rng(seed).normal(scale=0.15, size=count).cumsum(), digits)
+    expected = np.zeros(count)
+    for top in range(count):
+        sides = [values[: top + 1][::-1], values[top:]]
+        reaches = [next((i for i, value in enumerate(side) if value > values[top]), len(side)) for side in sides]
+        feet = max(side[:reach].min() for side, reach in zip(sides, reaches, strict=True))
+        height = values[top] - feet
+        if height < ACCENT:
+            continue
+        left, right = (next(i for i, value in enumerate(side) if value <= feet) for side in sides)
+        part = slice(top - left, top + right + 1)
+        expected[part] = np.maximum(expected[part], np.clip(2 * (values[part] - feet) / height, 0, 1))
+    np.testing.assert_allclose(accents(values), expected, atol=1e-9)
+
+
+@STEADY
+@given(st.integers(0, 10_000), st.integers(2, 60), st.floats(1e-3, 0.5))
+def test_curves_reduced_together_are_reduced_as_one_by_one(seed: int, count: int, tolerance: float):
+    generator = np.random.default_rng(seed)
+    times, vectors = np.cumsum(generator.uniform(0.01, 1, count)), generator.normal(scale=0.1, size=(5, count, 2))
+    for kept, values in zip(reduce_each(times, vectors, tolerance), vectors, strict=True):
+        np.testing.assert_array_equal(kept, reduce_keys(times, values, tolerance))
 
 
 @STEADY

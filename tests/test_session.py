@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from spark_backend.protocol.job import Done, Failed, Job, Metric, Preview, Progress, Warning, read_events, write_job
+from spark_backend.protocol.job import (
+    Done,
+    Failed,
+    Job,
+    Metric,
+    Preview,
+    Progress,
+    Warning,
+    encode_event,
+    read_events,
+    write_job,
+)
 from spark_backend.protocol.launch import hold
 from spark_blender import session
 from spark_blender.job_state import JobState, advance, seconds_left
@@ -48,6 +59,20 @@ def test_old_job_folders_go_but_never_a_running_one(tmp_path: Path) -> None:
     assert len(left) == session.KEPT_JOBS - 1 + 2  # with the running one and what is no job
     assert left[0] == "200001000-capture"
     assert "not a job" in left
+
+
+def test_the_pump_leaves_the_rest_of_a_flood_for_later(tmp_path: Path) -> None:
+    write_job(tmp_path, Job("train"))
+    with open(tmp_path / "events.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(encode_event(Progress("Fitting", index / 2000)) + "\n" for index in range(2000))
+    told = session.Session()
+    with hold(tmp_path):
+        told.attach(session.WORK, tmp_path)
+        told.pump(budget=0.0)
+        first = told.state(session.WORK).fraction
+        told.pump(budget=60.0)
+        assert 0 < first < 0.5
+        assert told.state(session.WORK).fraction == 1999 / 2000
 
 
 def test_the_last_lines_of_a_log_are_shown(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from .head_motion import PLACES, ROOT, hand_back, place_of, take_over, write_car
 from .heads import heads_of
 from .mesh import widen_sliders
 from .performance import Adjustments, Performance, RestFace, adjusted, rest_face
-from .reduction import reduce_keys
+from .reduction import reduce_each, reduce_keys
 from .scene import HeadObjects
 
 BONE_TOLERANCE = 0.1
@@ -55,8 +55,8 @@ def write_keys(mesh: bpy.types.Object, frames: np.ndarray, performance: Performa
     keys = mesh.data.shape_keys
     widen_sliders(mesh, performance.names, performance.weights)
     channels = channels_of(keys, action_of(keys))
-    for name, values in zip(performance.names, performance.weights.T, strict=True):
-        kept = reduce_keys(frames, values[:, None], tolerance)
+    kept_keys = reduce_each(frames, performance.weights.T[..., None], tolerance)
+    for name, values, kept in zip(performance.names, performance.weights.T, kept_keys, strict=True):
         group = channels.fcurves.find(key_path(name)).group
         curve = Curve(key_path(name), 0, values[kept], group.name if group else "Other")
         fill_curves(channels, frames[kept], [curve])

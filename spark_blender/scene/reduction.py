@@ -4,29 +4,45 @@ import numpy as np
 
 
 def reduce_keys(times: np.ndarray, values: np.ndarray, tolerance: float) -> np.ndarray:
-    """Indices (K,) of the keys to keep of curves (T, C) at rising times (T,), first and last among them.
+    """Indices (K,) of the keys to keep of a vector's curves (T, C) at rising times (T,), first and last among them.
 
     Straight lines between the kept keys differ from straight lines between all of them by at most `tolerance`, at any
     time, as the length of the vector of the C differences: both are straight between neighbouring keys, so the largest
-    difference lies at a key. Every round keeps the worst key of each line that is too far off (Ramer, 1972).
+    difference lies at a key.
     """
-    count = len(times)
+    return reduce_each(times, values[None], tolerance)[0]
+
+
+def reduce_each(times: np.ndarray, vectors: np.ndarray, tolerance: float) -> list[np.ndarray]:
+    """`reduce_keys` of each of the vectors (N, T, C) by itself, all at once: the N curves are laid end to end."""
+    number, count, width = vectors.shape
     if tolerance <= 0 or count < 3:
-        return np.arange(count)
-    kept = np.zeros(count, bool)
-    kept[[0, -1]] = True
-    unsure = np.arange(count)
-    while True:
-        knots = np.flatnonzero(kept)
-        lines = [np.interp(times[unsure], times[knots], column[knots]) for column in values.T]
-        error = np.linalg.norm(values[unsure] - np.stack(lines, axis=1), axis=1)
-        segment = np.searchsorted(knots, unsure, side="right")
-        _, first, sizes = np.unique(segment, return_index=True, return_counts=True)
-        worst = np.repeat(np.maximum.reduceat(error, first), sizes)
-        wrong = worst > tolerance
-        if not wrong.any():
-            return knots
-        (candidates,) = np.nonzero(wrong & (error == worst))
-        _, first = np.unique(segment[candidates], return_index=True)
-        kept[unsure[candidates[first]]] = True
-        unsure = unsure[wrong]  # a line that is near enough stays as it is
+        return [np.arange(count)] * number
+    kept = np.zeros((number, count), bool)
+    kept[:, [0, -1]] = True
+    keep_worst(np.tile(times, number), vectors.reshape(-1, width), kept.reshape(-1), tolerance)
+    return [np.flatnonzero(row) for row in kept]
+
+
+def keep_worst(times: np.ndarray, values: np.ndarray, kept: np.ndarray, tolerance: float) -> None:
+    """Marks in `kept` (T,), where ends are marked, the keys of the curves (T, C) without which lines are too far off.
+
+    Every round keeps the worst key of each line between kept keys that is too far off (Ramer, 1972).
+    """
+    columns, knots, unsure = [*np.ascontiguousarray(values.T)], np.flatnonzero(kept), np.flatnonzero(~kept)
+    line = np.searchsorted(knots, unsure)
+    left, right = knots[line - 1], knots[line]
+    while len(unsure):
+        share = (times[unsure] - times[left]) / (times[right] - times[left])
+        missed = (column[unsure] - column[left] - share * (column[right] - column[left]) for column in columns)
+        error = np.sqrt(sum(part**2 for part in missed))
+        first = np.flatnonzero(np.diff(left, prepend=-1))
+        sizes, worst = np.diff(first, append=len(left)), np.maximum.reduceat(error, first)
+        (candidates,) = np.nonzero(error == np.repeat(worst, sizes))
+        new = unsure[candidates[np.flatnonzero(np.diff(left[candidates], prepend=-1))]]
+        wrong = worst > tolerance  # a line that is near enough stays as it is
+        kept[new[wrong]] = True
+        new = np.repeat(new, sizes)
+        rest = np.repeat(wrong, sizes) & (unsure != new)
+        unsure, new = unsure[rest], new[rest]
+        left, right = np.where(unsure > new, new, left[rest]), np.where(unsure < new, new, right[rest])

@@ -1,11 +1,12 @@
 """Smoothing of curves whose keys need not be evenly spaced. Plain numpy, no bpy."""
 
-from collections.abc import Iterator
-
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 REACH = 3.0
 """How many widths away a key still counts."""
+SLACK = 1 + 1e-9
+"""So that as many keys count behind as ahead, in spite of rounding."""
 ACCENT = 0.2
 """Rise above both sides from which a peak is meant, in weights: a blink or a lip closure, not noise."""
 
@@ -19,33 +20,27 @@ def smooth(times: np.ndarray, values: np.ndarray, width: float) -> np.ndarray:
     """
     if width <= 0 or len(times) < 3:
         return values
-    total, ahead, square = (np.zeros(len(times)) for _ in range(3))
-    mean, slope = np.zeros(values.shape), np.zeros(values.shape)
-    for distance, near, far in neighbours(times, REACH * width):
-        weight = np.exp(-0.5 * (distance / width) ** 2)
-        total[near] += weight
-        ahead[near] += weight * distance
-        square[near] += weight * distance**2
-        mean[near] += weight[:, None] * values[far]
-        slope[near] += (weight * distance)[:, None] * values[far]
-    spread = total * square - ahead**2
-    alone = spread < 1e-9 * (total * width) ** 2
-    spread = np.where(alone, 1.0, spread)
-    line = (square[:, None] * mean - ahead[:, None] * slope) / spread[:, None]
-    return np.where(alone[:, None], mean / total[:, None], line)
+    ahead = np.searchsorted(times, times + REACH * width * SLACK, side="right") - np.arange(len(times))
+    reach = int(ahead.max()) - 1
+    distance = windows(times, reach, np.inf) - times[:, None]
+    near = np.abs(distance) <= REACH * width * SLACK
+    distance = np.where(near, distance, 0.0)
+    share = shares(distance, np.where(near, np.exp(-0.5 * (distance / width) ** 2), 0.0), width)
+    columns = [np.einsum("tk,tk->t", share, windows(column, reach, 0.0)) for column in values.T]
+    return np.stack(columns, axis=1) if columns else values
 
 
-def neighbours(times: np.ndarray, reach: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For each step k: the distances from keys to their k-th neighbours within reach, and both keys' indices."""
-    count = len(times)
-    yield np.zeros(count), np.arange(count), np.arange(count)
-    for step in range(1, count):
-        distance = times[step:] - times[:-step]
-        (first,) = np.nonzero(distance <= reach * (1 + 1e-9))  # as many behind as ahead, in spite of rounding
-        if len(first) == 0:
-            return
-        yield distance[first], first, first + step
-        yield -distance[first], first + step, first
+def shares(distance: np.ndarray, weight: np.ndarray, width: float) -> np.ndarray:
+    """(T, K) how much of each neighbour's value the line at a key has, from their distances and weights (T, K)."""
+    total, first, second = (np.einsum("tk,tk->t", weight, distance**power)[:, None] for power in (0, 1, 2))
+    spread = total * second - first**2
+    alone = spread < 1e-9 * (total * width) ** 2  # no neighbour in reach: there is no line, only the mean
+    return np.where(alone, weight / total, weight * (second - first * distance) / np.where(alone, 1.0, spread))
+
+
+def windows(values: np.ndarray, reach: int, beyond: float) -> np.ndarray:
+    """(T, 2 reach + 1) of each of the values (T,) with those around it, and `beyond` outside."""
+    return sliding_window_view(np.pad(values, reach, constant_values=beyond), 2 * reach + 1)
 
 
 def smooth_weights(times: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
@@ -63,34 +58,52 @@ def smooth_weights(times: np.ndarray, weights: np.ndarray, width: float) -> np.n
 def accents(values: np.ndarray, rise: float = ACCENT) -> np.ndarray:
     """(T,) 1 in the upper half of every peak that rises by `rise` above both sides, falling to 0 at its feet."""
     kept = np.zeros(len(values))
-    for top, height in peaks(values, rise):
-        over = np.clip((values - (values[top] - height)) / height, 0, 1)
-        left, right = foot(over[top::-1]), foot(over[top:])
-        part = slice(top - left, top + right + 1)
-        kept[part] = np.maximum(kept[part], np.minimum(2 * over[part], 1))
+    for top, feet in peaks(values, rise):
+        part = slice(top - foot(values[top::-1], feet), top + foot(values[top:], feet) + 1)
+        over = np.clip((values[part] - feet) / (values[top] - feet), 0, 1)
+        kept[part] = np.maximum(kept[part], np.minimum(2 * over, 1))
     return kept
 
 
-def foot(falling: np.ndarray) -> int:
+def foot(falling: np.ndarray, feet: float) -> int:
     """How many steps from a peak's top the curve first reaches the height of its feet."""
-    (ends,) = np.nonzero(falling <= 0)
-    return int(ends[0]) if len(ends) else len(falling) - 1
+    low = falling <= feet
+    first = int(low.argmax())
+    return first if low[first] else len(falling) - 1
 
 
 def peaks(values: np.ndarray, rise: float) -> list[tuple[int, float]]:
-    """Index and prominence of every top of at least that prominence; a flat top counts once, by its middle."""
+    """Index of every top that rises by `rise` above both sides, and the height of its feet, from which its prominence
+    counts; a flat top counts once, by its middle.
+    """
     if len(values) < 3:
         return []
     starts = np.concatenate([[0], np.flatnonzero(np.diff(values)) + 1])
     ends = np.concatenate([starts[1:], [len(values)]]) - 1
-    level = values[starts]
-    inner = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])) + 1
-    found = []
-    for run in inner[level[inner] - level.min() >= rise]:
-        higher = np.flatnonzero(level > level[run])
-        before = higher[higher < run].max(initial=-1) + 1
-        after = higher[higher > run].min(initial=len(level))
-        height = level[run] - max(level[before:run].min(), level[run + 1 : after].min())
-        if height >= rise:
-            found.append((int(starts[run] + ends[run]) // 2, float(height)))
+    at = turns(values[starts], rise)
+    level, found = values[starts[at]], []
+    for turn in np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])) + 1:
+        higher = np.flatnonzero(level > level[turn])
+        before = higher[higher < turn].max(initial=-1) + 1
+        after = higher[higher > turn].min(initial=len(level))
+        feet = max(level[before:turn].min(), level[turn + 1 : after].min())
+        if level[turn] - feet >= rise:
+            found.append((int(starts[at[turn]] + ends[at[turn]]) // 2, float(feet)))
     return found
+
+
+def turns(level: np.ndarray, rise: float) -> np.ndarray:
+    """Indices of both ends and of tops and bottoms in turn, without those pairs of neighbours that are closer than
+    `rise` and than either is to its other neighbour: no prominence of the rest depends on them.
+    """
+    way = np.sign(np.diff(level))
+    at = np.concatenate([[0], np.flatnonzero(way[1:] != way[:-1]) + 1, [len(level) - 1]])
+    while len(at) > 3:
+        step = np.abs(np.diff(level[at]))
+        small = (step[1:-1] < rise) & (step[1:-1] <= step[:-2]) & (step[1:-1] <= step[2:])
+        first = np.flatnonzero(small) + 1
+        first = first[np.diff(first, prepend=-1) > 1]  # of two pairs that share a turn, the first
+        if not len(first):
+            break
+        at = np.delete(at, np.concatenate([first, first + 1]))
+    return at

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import sys
-import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -309,29 +308,6 @@ def turn_of(armature, bone: str) -> list:
 
     rest = np.array(armature.data.bones[bone].matrix_local.to_3x3())
     return (rest @ np.array(armature.pose.bones[bone].matrix_basis.to_3x3()) @ rest.T).tolist()
-
-
-def probe_speed(request, avatar, take) -> dict:
-    """Processor seconds of a slider's move on 1,000 frames, the best of three: plain, and with everything on."""
-    import numpy as np
-
-    from spark_blender.scene.adjust import apply
-
-    index = np.arange(1000) % len(take.pts)
-    rows = {n: getattr(take, n)[index] for n in take.__dataclass_fields__ if n not in ("names", "K", "size", "source")}
-    head = baked(avatar, replace(take, **{**rows, "pts": np.arange(1000) / 30})).head
-    answer = {}
-    for name, options in {
-        "strength": {"strengths": {"jaw": 0.7}},
-        "everything": {"strengths": {"jaw": 0.7}, "smoothing": 0.05, "tolerance": 0.01, "mirror": True},
-    }.items():
-        seconds = []
-        for _ in range(3):
-            start = time.process_time()
-            apply(head, wish(**options))
-            seconds.append(time.process_time() - start)
-        answer[name] = min(seconds)
-    return answer
 
 
 def main() -> None:

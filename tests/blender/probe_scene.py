@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import sys
-import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -210,26 +209,6 @@ def probe_zoom(request: dict, avatar, take) -> dict:
         set_frame(frame)
         pixels.append(project(world_vertices(built.head.mesh), built.camera).tolist())
     return {"pixels": pixels}
-
-
-def probe_speed(request: dict, avatar, take) -> dict:
-    """Processor seconds of the best of three bakes of 1,000 frames: other programs on the machine do not count."""
-    import numpy as np
-
-    from spark_backend.protocol.timeline import Rate
-    from spark_blender.scene.scene import bake_take, import_avatar
-
-    empty()
-    head = import_avatar(avatar, "toy")
-    index = np.arange(1000) % len(take.pts)
-    rows = {n: getattr(take, n)[index] for n in take.__dataclass_fields__ if n not in ("names", "K", "size", "source")}
-    long = replace(take, **{**rows, "pts": np.arange(1000) / 30})
-    seconds = []
-    for number in range(3):
-        start = time.process_time()
-        bake_take(head, avatar, long, f"bake {number}", rate=Rate(30), start=1)
-        seconds.append(time.process_time() - start)
-    return {"seconds": min(seconds)}
 
 
 def probe_bad_clip(request: dict, avatar, take) -> dict:

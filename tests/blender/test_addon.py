@@ -264,14 +264,17 @@ def test_blender_stays_usable_and_old_jobs_go(seen) -> None:
     assert usable["folders"] <= 10
 
 
-def test_the_pump_never_holds_blender_up(seen) -> None:
-    assert step(seen, "pump_is_quick") < 0.05
+def test_a_panel_is_drawn_without_a_look_at_the_disk(seen) -> None:
+    drawing = step(seen, "drawing")
+    assert drawing["lines"] > 50
+    assert drawing["calls"] == []
 
 
-def test_no_button_holds_blender_up_either(seen) -> None:
-    taken = step(seen, "buttons_are_quick")
-    assert len(taken) == 7
-    assert {name: seconds for name, seconds in taken.items() if seconds > 0.05} == {}
+def test_no_button_waits(seen) -> None:
+    """How long they take: benchmarks/panel.py."""
+    waits = step(seen, "buttons")
+    assert len(waits) == 7
+    assert {name: calls for name, calls in waits.items() if calls} == {}
 
 
 def test_a_job_is_found_again_after_a_restart(seen) -> None:

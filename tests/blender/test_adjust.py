@@ -152,9 +152,3 @@ def test_another_character_follows(seen):
             np.testing.assert_allclose(theirs_turn, ours_turn, atol=1e-4)
     assert answer["former"], "the character's own action stays in the file"
     assert answer["ours"] == "talk"
-
-
-def test_sliders_are_quick(seen):
-    seconds = part(seen, "speed")
-    assert seconds["strength"] < 0.2
-    assert seconds["everything"] < 1.0

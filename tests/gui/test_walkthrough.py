@@ -146,9 +146,6 @@ def test_training_is_seen_cancelled_and_resumed(studio: Studio, page: Page) -> N
 
 
 def test_import(studio: Studio, page: Page) -> None:
-    seconds = studio.window.call(TIMED_IMPORT)
-    print(f"\n  import of the avatar: {seconds:.2f} s of the processor")
-    assert seconds < 1.0
     studio.click("spark.import_avatar")
     assert studio.window.value("[item.name for item in bpy.data.objects if item.type == 'ARMATURE']") == ["Anna"]
 
@@ -176,12 +173,6 @@ def test_scrub(studio: Studio, page: Page) -> None:
     page.picture("scrubbed", window)
 
 
-TIMED_IMPORT = """
-import time
-began = time.process_time()
-bpy.ops.spark.import_avatar()
-result = time.process_time() - began
-"""
 WEIGHTS = """
 graph = bpy.context.evaluated_depsgraph_get()
 keys = bpy.data.objects['Anna head'].data.shape_keys.evaluated_get(graph)

@@ -3,6 +3,7 @@
 Import it after BLENDER_USER_RESOURCES is set: it brings bpy in.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -133,6 +134,23 @@ def refused(operator, **options):
         return str(operator(**options))
     except RuntimeError as error:
         return str(error).strip()
+
+
+@contextlib.contextmanager
+def noted_calls(*names):
+    """The names of those functions, built-in or (by their qualified names) Python's, that are called meanwhile."""
+    calls = []
+
+    def note(frame, event, argument):
+        name = argument.__name__ if event == "c_call" else frame.f_code.co_qualname if event == "call" else ""
+        if name in names:
+            calls.append(name)
+
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
 
 
 def pump_until(condition, kind, patience):

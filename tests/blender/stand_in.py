@@ -46,6 +46,7 @@ def make_environments(folder: Path) -> dict[str, str]:
     picture = np.zeros((100, 300, 3), np.uint8)
     picture[:, :100, 2], picture[:, 100:200, 1], picture[:, 200:, 0] = 255, 255, 255  # red, green, blue
     cv2.imwrite(str(package / "preview.png"), picture)
+    cv2.imwrite(str(package / "second.png"), picture[:, ::-1])
     (packages / "numpy.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     shutil.copytree(folder / "full", folder / "half", symlinks=True)
     (folder / "half" / package.relative_to(folder / "full") / "half").touch()
@@ -53,16 +54,17 @@ def make_environments(folder: Path) -> dict[str, str]:
 
 
 def run_scenario(
-    name: str, python: Path, addon_zip: Path, environments: Mapping[str, str], folder: Path
+    name: str, python: Path, addon_zip: Path, environments: Mapping[str, str], folder: Path, **more: object
 ) -> dict[str, Any]:
-    """What each step of a scenario beside the stand-in backend gave in the Blender of that Python."""
-    (folder / "work").mkdir()
+    """What each step of a scenario beside the stand-in backend gave in the Blender of that Python; `more` is for it."""
+    (folder / "work").mkdir(exist_ok=True)
     wish = {
         "zip": str(addon_zip),
         "user": str(folder / "user"),
         "work": str(folder / "work"),
         "environments": environments,
         "result": str(folder / "result.json"),
+        **more,
     }
     (folder / "request.json").write_text(json.dumps(wish), encoding="utf-8")
     words = (python, "-I", "-u", HERE / name, folder / "request.json")

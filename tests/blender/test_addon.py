@@ -125,6 +125,11 @@ def test_training_shows_progress_and_picture_and_imports_the_head(seen) -> None:
     assert "Train a head first" in train["export_before"]
 
 
+def test_the_picture_of_a_job_is_brought_up_to_date(seen) -> None:
+    first, second = step(seen, "pictures")
+    assert first == second[::-1] != second
+
+
 def test_a_capture_ends_in_an_animated_head(seen) -> None:
     capture = step(seen, "capture")
     command, options = capture["job"]

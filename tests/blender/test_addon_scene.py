@@ -60,7 +60,11 @@ def test_the_head_takes_the_shape_of_one_trained_anew_and_stays_what_it_is(seen)
     assert again["heads"] == 2
 
 
-@pytest.mark.parametrize("button", ["import", "bake", "asset", "clip", "project", "move"])
+BUTTONS = ("import", "bake", "asset", "clip", "project", "move")
+BUTTONS += ("rest", "reset", "keep", "retime", "guess", "retarget", "capture", "light")
+
+
+@pytest.mark.parametrize("button", BUTTONS)
 def test_one_undo_takes_back_what_a_button_did(seen, button: str) -> None:
     left, changed = step(seen, "undo_each")[button]
     assert changed

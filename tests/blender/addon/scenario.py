@@ -183,6 +183,23 @@ def tile_colours():
     return found
 
 
+def step_pictures():
+    """A job that goes on and on, until both of its pictures were shown."""
+    seen = []
+
+    def shown():
+        part("pump").pump()
+        colours = tile_colours()
+        if colours and colours not in seen:
+            seen.append(colours)
+        return len(seen) == 2
+
+    play("painting", lambda: (pump_until(shown), bpy.ops.spark.cancel()))
+    bpy.ops.spark.dismiss()
+    list_only("good")
+    return seen
+
+
 def step_capture():
     bpy.ops.spark.capture()
     job = [session().state("work").command, dict(session().state("work").options)]

@@ -223,8 +223,17 @@ def step_undo_each():
         "clip": lambda: bpy.ops.spark.remove_clip("EXEC_DEFAULT", True),
         "project": lambda: bpy.ops.spark.open_recent("EXEC_DEFAULT", True, folder=str(WORK / "Berta.spark")),
         "move": lambda: bpy.ops.spark.move_head("EXEC_DEFAULT", True, place="OBJECT"),
+        "rest": lambda: bpy.ops.spark.set_rest("EXEC_DEFAULT", True),
+        "reset": lambda: bpy.ops.spark.reset_adjustments("EXEC_DEFAULT", True),
+        "keep": lambda: bpy.ops.spark.keep_adjustments("EXEC_DEFAULT", True),
+        "retime": lambda: bpy.ops.spark.retime("EXEC_DEFAULT", True),
+        "guess": lambda: bpy.ops.spark.guess_mapping("EXEC_DEFAULT", True),
+        "retarget": lambda: bpy.ops.spark.retarget("EXEC_DEFAULT", True),
+        "capture": lambda: (bpy.ops.spark.capture(), wait()),  # what jobs bring
+        "light": lambda: (bpy.ops.spark.add_light(), wait()),
     }
     settings().target, settings().match_scene = "LAYER", True
+    prepare_adjustments()
     found = {}
     for name, press in buttons.items():
         bpy.ops.ed.undo_push(message="before")
@@ -239,6 +248,18 @@ def step_undo_each():
     return found
 
 
+def prepare_adjustments():
+    """A slider that was moved, a scene of another rate, a character with a mapping."""
+    head().armature.animation_data.action.spark_adjust.brows = 0.5
+    bpy.context.scene.render.fps = 25
+    character = bpy.data.objects.new("Character", head().mesh.data.copy())
+    bpy.context.scene.collection.objects.link(character)
+    character.data.shape_keys.animation_data_clear()
+    bpy.context.scene.spark_retarget.target = character
+    bpy.ops.spark.guess_mapping()
+    bpy.context.scene.spark_retarget.rows.remove(0)
+
+
 def fingerprint():
     """What of a scene the buttons change."""
     scene = bpy.context.scene
@@ -251,10 +272,23 @@ def fingerprint():
         "plays": [data.action.name for data in animated],
         "moves": [part("scene.head_motion").place_of(data.action) for data in animated[:1]],
         "strips": [track.name for data in animated for track in data.nla_tracks],
+        "keys": [keys_of(owner) for owner in owners],
+        "sliders": [[data.action.spark_adjust.brows, data.action.spark_adjust.has_rest] for data in animated[:1]],
+        "captured": [data.action.get("spark_captured") and data.action["spark_captured"].name for data in animated],
+        "mapping": [[row.source, row.target] for row in scene.spark_retarget.rows],
         "scene": [scene.frame_start, scene.frame_end, scene.render.fps, scene.camera and scene.camera.name],
         "project": settings().project,
         "clips": [item.name for item in settings().clips],
     }
+
+
+def keys_of(owner):
+    """Path, count, and mean time and value of every curve that animates a data-block."""
+    curves = [curve for channels in part("scene.action").channels_in_use(owner) for curve in channels.fcurves]
+    means = [
+        [sum(key.co[axis] for key in c.keyframe_points) / len(c.keyframe_points) for axis in (0, 1)] for c in curves
+    ]
+    return [[c.data_path, len(c.keyframe_points), *m] for c, m in zip(curves, means, strict=True)]
 
 
 def step_moved():

@@ -108,6 +108,15 @@ def play_endless(options, report):
         time.sleep(0.02)
 
 
+def play_painting(options, report):
+    for name in ("preview", "second") * 20:
+        shutil.copy(HERE / f"{name}.png", Path.cwd() / "fresh.png")
+        Path("fresh.png").replace("preview.png")
+        report(Preview("preview.png"))
+        time.sleep(0.2)
+    return play_good(options, report)
+
+
 def play_deaf(options, report):
     time.sleep(60)
 

@@ -1,7 +1,7 @@
 """Latency, pace, dropped frames and memory of `spark live`, with OpenCV's own capture code, and its cost in Blender.
 
     python benchmarks/live.py PROJECT VIDEO [--tools DIR] [--seconds 20] [--minutes 0] [--sizes 640x480 1280x720]
-                              [--rates 30 60] [--trackers landmarks generic adapted] [--blender PYTHON_WITH_BPY]
+                              [--rates 30 60] [--trackers auto generic adapted landmarks] [--blender PYTHON_WITH_BPY]
 
 PROJECT has a fitted avatar; VIDEO shows that person and is played in a loop by two cameras that are none: an MJPEG
 server (`VideoCapture("http://…")`, FFmpeg) and, where a C compiler and Linux allow it, a virtual /dev/video0
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--sizes", nargs="*", default=["640x480", "1280x720"])
     parser.add_argument("--rates", nargs="*", type=int, default=[30, 60])
-    parser.add_argument("--trackers", nargs="*", default=["landmarks", "generic"])
+    parser.add_argument("--trackers", nargs="*", default=["auto"])
     parser.add_argument("--blender", type=Path, default=Path(".venv-bpy/bin/python"))
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")

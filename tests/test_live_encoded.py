@@ -75,3 +75,11 @@ def test_the_adapted_tracker_answers_with_its_own_heads(project):
     place = quaternion_to_matrix(adapted.rotation) @ rest.numpy().mean(0) + adapted.translation
     focal, middle = 1.2 * 512, followed().landmarks[:, :2].mean(0)
     np.testing.assert_allclose(focal * place[:2] / place[2] + 256, middle, atol=15)
+
+
+def test_a_face_that_is_lost_is_found_again(project):
+    tracker, nobody = tracker_of(project, "generic"), np.full((512, 512, 3), 90, np.uint8)
+    seen = [tracker(picture, number / 60) for number, picture in enumerate([astronaut(), nobody, nobody, astronaut()])]
+    tracker.close()
+    assert [tracked is not None for tracked in seen] == [True, False, False, True]
+    np.testing.assert_allclose(seen[3].translation, seen[0].translation, atol=0.02)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import socket
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -99,6 +100,34 @@ def test_vmc_packets_are_osc_and_say_everything():
     assert set(bones) == {"Neck", "Jaw", "LeftEye", "RightEye"}
     np.testing.assert_allclose(bones["Jaw"][3:], unity_quaternion(moment.pose.jaw), atol=1e-6)
     assert all(np.linalg.norm(values[3:]) == pytest.approx(1, abs=1e-5) for values in bones.values())
+
+
+def test_vmc_is_received_by_oscpy():
+    """Over a real socket, by another implementation of OSC than the one that wrote it."""
+    server = pytest.importorskip("oscpy.server", reason="oscpy is not installed")
+    received, over = [], threading.Event()
+
+    def note(address: bytes, *values) -> None:
+        received.append((address.decode(), [v.decode() if isinstance(v, bytes) else v for v in values]))
+        if address.endswith(b"/Apply"):
+            over.set()
+
+    listener = server.OSCThreadServer(default_handler=note)
+    socket_there = listener.listen("127.0.0.1", port=0, default=True)
+    sender, moment = Sender(Vmc(), f"127.0.0.1:{socket_there.getsockname()[1]}"), frame()
+    try:
+        sender.send(moment)
+        assert over.wait(5)
+    finally:
+        sender.close()
+        listener.terminate_server()
+        listener.join_server(5)
+        socket_there.close()
+    sent = [message for packet in Vmc().packets(moment) for message in osc_messages(packet)]
+    assert [address for address, _ in received] == [address for address, _ in sent]
+    blends = {values[0]: values[1] for address, values in received if address == "/VMC/Ext/Blend/Val"}
+    for name, weight in zip(ARKIT_52, moment.pose.weights, strict=True):
+        assert blends[name[0].upper() + name[1:]] == pytest.approx(weight, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from ..protocol.errors import SparkError
 from .blend import Blend, smooth_over_map
 from .complete import Diffusion, Mirror, borrow_other_side, even_sides, even_tone, find_mirror
 from .fields import mix, ramp
-from .gloss import ORGANS, gloss_of_skin
+from .gloss import ORGANS, gloss_of_skin, zones_of
+from .highlights import measure_gloss
 from .irises import eye_paint
 from .light import Lighting, estimate_light
 from .merging import light_samples, merge
@@ -59,12 +60,16 @@ def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Te
     skin_colour = np.median(merged.colour[plain] if plain.any() else albedo, axis=0)
     seen, scalp = judge(subject, diffusion, merged, skin_colour)
     bare = bare_skin(subject, seen, scalp.cover, skin_colour)
+    zones = zones_of(subject.points, subject.anatomy, subject.lips)
+    gloss = measure_gloss(subject, views, shading, lighting, merged.colour, bare, zones)
     slopes, flattened = find_slopes(subject, views, shading, lighting, merged, bare)
     merged = replace(merged, colour=flattened)
     paint = person_paint(subject, views, shading, merged, skin_colour)
     painted = paint_texels(avatar, paint, subject.every)
     colour = complete(subject, diffusion, mirror, merged, seen, scalp, painted[subject.rows, :3], skin_colour)
-    return assemble(subject, painted, colour, slopes, seen.confidence, scalp, lighting)
+    inside = subject.masks["mouth_interior"]
+    glossy = gloss_of_skin(subject.points, zones, gloss, scalp.cover, inside, subject.anatomy.unit)
+    return assemble(subject, painted, colour, glossy, slopes, seen.confidence, lighting)
 
 
 def judge(
@@ -144,9 +149,9 @@ def assemble(
     subject: Subject,
     painted: Float[np.ndarray, "A 4"],
     colour: Float[np.ndarray, "N 3"],
+    glossy: Float[np.ndarray, "N 2"],
     slopes: Float[np.ndarray, "N 2"],
     seen: Float[np.ndarray, "N"],
-    scalp: Scalp,
     lighting: Lighting,
 ) -> Texture:
     """The maps of the whole atlas: the paint with the skin in its place."""
@@ -157,7 +162,7 @@ def assemble(
     material = subject.avatar.face_material[every.face]
     for name, values in ORGANS.items():
         gloss[material == material_index(subject.avatar, name)] = values
-    gloss[rows] = gloss_of_skin(subject.points, subject.anatomy, subject.masks, scalp.cover, subject.lips)
+    gloss[rows] = glossy
     normal = np.tile(np.array([0, 0, 1], np.float32), (len(every.texel), 1))
     normal[rows, :2] = slopes
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from toy_avatar import toy_avatar, toy_take
+from toy_avatar import toy_avatar, toy_take, with_maps
 
 from spark_backend.pipeline.charts import Curve, chart, head_angles, take_curves
 from spark_backend.pipeline.encode import write_video
@@ -286,6 +286,17 @@ def test_only_lashes_are_transparent(tmp_path: Path):
     transparent = [name for name, m in zip(avatar.material_names, surface.materials, strict=True) if m.transparent]
     assert transparent == ["lashes"]
     assert avatar_surface(avatar).materials[0].albedo.shape == (3,)
+
+
+def test_the_skin_has_the_maps_finish_when_all_are_there(tmp_path: Path):
+    avatar = with_maps(toy_avatar(), tmp_path)
+    skin = avatar.material_names.index("skin")
+    assert avatar_surface(avatar).materials[skin].finish is None  # without a specular map
+    grey = save_picture(tmp_path / "specular.png", np.full((8, 8, 3), 102, np.uint8))
+    surface = avatar_surface(replace(avatar, maps={**avatar.maps, "specular": grey}))
+    finish = surface.materials[skin].finish[3, 5]
+    np.testing.assert_allclose(finish, [0.8, 120 / 255, 0.0, 0.0, 1.0], atol=0.01)
+    assert all(one.finish is None for k, one in enumerate(surface.materials) if k != skin)
 
 
 def test_a_sheet_has_all_cells():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from toy_avatar import toy_avatar, toy_take
 
 from spark_backend.protocol.posing import pose_vertices
 from spark_backend.render.colour import bytes_from_linear
+from spark_backend.render.deferred import topology
 from spark_backend.render.draw import render_frame, render_linear, visible_window
 from spark_backend.render.shading import distant_light
 from spark_backend.render.surface import Material, Surface, linear_map, one_material
@@ -143,6 +145,36 @@ def test_each_material_is_its_own():
     picture = render_frame(card(8, 4, 56, 44), SQUARE, K, SIZE, surface=surface, light=EVEN)
     assert picture[38, 50].tolist() == [255, 0, 0]
     assert picture[10, 14].tolist() == [0, 255, 0]
+
+
+def finished(strength: float, roughness: float, normal: tuple[float, float, float]) -> Surface:
+    """A grey card whose finish is a map of one texel's worth."""
+    plain = one_material(UV, SQUARE, np.full((4, 4, 3), 0.3, np.float32), strength, roughness)
+    finish = torch.tensor([strength, roughness, *normal]).expand(4, 4, 5)
+    mesh = topology(torch.as_tensor(SQUARE), torch.as_tensor(UV).float(), torch.as_tensor(SQUARE), 4)
+    return replace(plain, materials=(replace(plain.materials[0], finish=finish),), mesh=mesh)
+
+
+def test_a_flat_finish_is_what_its_numbers_are():
+    light = distant_light((-0.3, -0.2, -1), (0.8, 0.7, 0.6), (0.1, 0.1, 0.1))
+    flat = finished(0.8, 0.4, (0.0, 0.0, 1.0))
+    numbers = replace(flat, materials=(replace(flat.materials[0], finish=None),), mesh=None)
+    mirrored = render_linear(card(8, 4, 56, 44), SQUARE, K, SIZE, surface=flat, light=light)[0]
+    torch.testing.assert_close(
+        mirrored, render_linear(card(8, 4, 56, 44), SQUARE, K, SIZE, surface=numbers, light=light)[0]
+    )
+    dull = finished(0.0, 0.4, (0.0, 0.0, 1.0))
+    assert (mirrored - render_linear(card(8, 4, 56, 44), SQUARE, K, SIZE, surface=dull, light=light)[0]).max() > 0.005
+
+
+def test_a_normal_map_turns_a_card_to_the_light_on_its_right():
+    light = distant_light((1, 0, -0.3), (1.0, 1.0, 1.0), (0.1, 0.1, 0.1))
+    left, flat, right = (
+        render_linear(card(8, 4, 56, 44), SQUARE, K, SIZE, surface=finished(0.0, 0.5, (lean, 0.0, 1.0)), light=light)
+        for lean in (-0.4, 0.0, 0.4)  # along u, which grows to the right
+    )
+    assert left[0][24, 32, 0] < 0.8 * flat[0][24, 32, 0]
+    assert flat[0][24, 32, 0] < 0.8 * right[0][24, 32, 0]
 
 
 def test_a_background_of_another_size_is_refused():

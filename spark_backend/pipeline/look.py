@@ -6,10 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
+from ..render.decoder import avatar_topology
 from ..render.surface import Material, Surface, linear_map
 
 LASH_COLOUR = (0.045, 0.028, 0.022)  # of lashes and the skin between them
@@ -28,12 +30,30 @@ def avatar_surface(avatar: Avatar) -> Surface:
     """The avatar's materials for our renderer."""
     path = avatar.maps.get("albedo")
     albedo = None if path is None else linear_map(read_picture(path))
-    return Surface(
+    materials = [material(name, albedo) for name in avatar.material_names]
+    surface = Surface(
         torch.as_tensor(avatar.uv).float(),
         torch.as_tensor(avatar.uv_faces).long(),
         torch.as_tensor(avatar.face_material).long(),
-        [material(name, albedo) for name in avatar.material_names],
+        materials,
     )
+    if not {"roughness", "specular", "normal"} <= set(avatar.maps) or "skin" not in avatar.material_names:
+        return surface
+    skin = avatar.material_names.index("skin")
+    materials[skin] = replace(materials[skin], finish=skin_finish(avatar))
+    return replace(surface, mesh=avatar_topology(avatar))
+
+
+def skin_finish(avatar: Avatar) -> Float[torch.Tensor, "h w 5"]:
+    """The maps of the skin but its colour, as `Material.finish` has them, in the size of the normal map."""
+    normal = read_picture(avatar.maps["normal"])[..., :3] / np.float32(127.5) - 1
+    size = normal.shape[1::-1]
+    specular, roughness = (
+        cv2.resize(read_picture(avatar.maps[name])[..., 0], size, interpolation=cv2.INTER_LINEAR) / np.float32(255)
+        for name in ("specular", "roughness")
+    )
+    strength = 2 * specular  # a level of 0.5 is an index of refraction of 1.5, the highlight's strength 1
+    return torch.as_tensor(np.concatenate([strength[..., None], roughness[..., None], normal], -1))
 
 
 def paint_surface(avatar: Avatar, texture: np.ndarray) -> Surface:

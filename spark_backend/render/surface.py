@@ -12,6 +12,8 @@ from torch import Tensor
 from ..geometry.mesh import hollowness
 from .attributes import Samples, sample_attributes
 from .colour import linear_from_bytes
+from .deferred import Topology, vertex_tangents
+from .reflectance import bend
 from .shading import Light, distant_light, highlight, irradiance, shade_clay, unit
 from .texture import mip_pyramid, sample_pyramid
 
@@ -26,11 +28,19 @@ class Material:
     """Strength of the highlight; 1 is that of skin or glass."""
     roughness: float = 0.5
     opacity: float = 1.0
+    finish: Float[Tensor, "h w 5"] | None = None
+    """In place of the two numbers: strength and roughness of the highlight, and the normal in the axes u, v, outwards,
+    of any length."""
 
     @cached_property
     def pyramid(self) -> list[Float[Tensor, "_ _ C"]]:
         """The map and its smaller versions."""
         return mip_pyramid(self.albedo.float())
+
+    @cached_property
+    def finish_pyramid(self) -> list[Float[Tensor, "_ _ 5"]]:
+        """The same of the finish."""
+        return mip_pyramid(self.finish)
 
     @property
     def transparent(self) -> bool:
@@ -48,6 +58,8 @@ class Surface:
     face_material: Int[Tensor, "F"]
     """Indices into `materials`."""
     materials: Sequence[Material]
+    mesh: Topology | None = None
+    """Of all triangles, for the tangents; needed where a material has a finish."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +135,9 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
     table = torch.cat([mesh.normals, -unit(mesh.points), diffuse, mesh.openness[:, None]], -1)
     normals, view, diffuse, openness = hits.at(table, mesh.faces).split([3, 3, 3, 1], -1)
     uv = hits.at(surface.uv, surface.uv_faces)
-    kind = surface.face_material[hits.face]
+    kind, tangents = surface.face_material[hits.face], None
+    if surface.mesh is not None:
+        tangents = hits.at(vertex_tangents(mesh.points[None], mesh.normals[None], surface.mesh)[0], surface.uv_faces)
     colour, opacity = torch.zeros_like(diffuse), torch.zeros_like(openness)
     for index, material in enumerate(surface.materials):
         here = (kind == index).nonzero()[:, 0]
@@ -131,11 +145,16 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
             continue
         scale = None if mesh.texel_scale is None else mesh.texel_scale[hits.face[here]]
         albedo, opacity[here] = sample_material(material, uv[here], scale)
-        part = albedo * diffuse[here]
-        if material.specular:
-            shine = highlight(unit(normals[here]), view[here], light, material.roughness)
-            part = part + material.specular * openness[here] * shine
-        colour[here] = part
+        seen = unit(normals[here])
+        if material.finish is not None:
+            specular, roughness, relief = sample_pyramid(material.finish_pyramid, uv[here], scale).split([1, 1, 3], -1)
+            seen = bend(seen, tangents[here], relief)
+            colour[here] = albedo * irradiance(seen, light) * openness[here]
+        else:
+            specular, roughness = material.specular, material.roughness
+            colour[here] = albedo * diffuse[here]
+        if material.finish is not None or specular:
+            colour[here] += specular * openness[here] * highlight(seen, view[here], light, roughness)
     return Shaded(colour, opacity)
 
 

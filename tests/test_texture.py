@@ -213,7 +213,10 @@ def test_lips_are_glossy_and_hair_is_dull(case):
     lips, cheek = case.subject.lips > 0.9, case.subject.plain
     hair = case.subject.points[:, 2] > 0.23
     assert roughness[lips].mean() < roughness[cheek].mean() < roughness[hair].mean()
-    assert specular[lips].mean() > specular[cheek].mean() > specular[hair].mean()
+    assert specular[lips].mean() > specular[cheek].mean()
+    # The skin was rendered with a roughness of 0.4 and a highlight a fifth as strong as usual.
+    assert 0.05 < np.median(specular[cheek]) < 0.2
+    assert 0.3 < np.median(roughness[cheek]) < 0.5
     for values in (case.texture.roughness, case.texture.specular):
         assert 0 <= values.min() <= values.max() <= 1
 

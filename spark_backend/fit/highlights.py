@@ -2,8 +2,8 @@
 
 What a matt skin does not explain is a highlight where it sits where one lamp is mirrored: it moves with the head while
 colour moves with the skin, it is narrow while errors of the light are wide, and it is the lamp's colour, not the
-skin's. Each zone of the skin has one roughness and one level. The level is absolute: the lamp's strength is what the
-clip's light is brighter from its side. Both start from anatomy and leave it as far as the frames are telling.
+skin's. Each zone of the skin has one roughness and one level. The lamp's strength is what the clip's light is brighter
+from its side, so that levels have the albedo's scale. Both start from anatomy and leave it as far as the frames tell.
 """
 
 from collections.abc import Sequence

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from astronaut import bundle
 from scipy.spatial import cKDTree
 
+from spark_backend.encoders.mediapipe import load_landmark_network
 from spark_backend.fit.refine import training
 from spark_backend.fit.refine.checkpoint import load_run, save_run
 from spark_backend.fit.refine.losses import LOSSES
@@ -17,12 +19,12 @@ from spark_backend.fit.refine.prediction import Setup, make_batch, predict, prep
 from spark_backend.fit.refine.preview import preview_picture
 from spark_backend.fit.refine.shots import Album, Shots
 from spark_backend.fit.refine.smoothing import smoother
-from spark_backend.fit.refine.stages import CURRICULA, Stage, without
+from spark_backend.fit.refine.stages import CURRICULA, EXTRA, Stage, also, without
 from spark_backend.fit.refine.training import Run, Told, fresh_run, stage_smoother, train
 from spark_backend.geometry.rotation import matrix_from_vector
 from spark_backend.heads.anny import load_anny
 from spark_backend.pipeline import refining
-from spark_backend.pipeline.options import LossName
+from spark_backend.pipeline.options import ExtraLossName, LossName
 from spark_backend.protocol.avatar import Avatar
 from spark_backend.protocol.errors import Cancelled
 from spark_backend.protocol.job import Event, Preview, Progress
@@ -221,10 +223,37 @@ def test_corrections_stay_where_the_expression_is(setup: Setup, avatar: Avatar) 
 
 
 def test_the_table_of_losses_is_what_can_be_asked_for() -> None:
-    assert set(typing.get_args(LossName)) == set(LOSSES)
+    assert {*typing.get_args(LossName), *typing.get_args(ExtraLossName)} == set(LOSSES)
+    assert set(typing.get_args(ExtraLossName)) == set(EXTRA)
     for stages in CURRICULA.values():
+        assert not any("redetected" in stage.loss_weights for stage in stages)
+        assert ["redetected" in stage.loss_weights for stage in also(stages, "redetected")] == [
+            number > 0 for number in range(len(stages))
+        ]
         assert {name for stage in stages for name in stage.loss_weights} <= set(LOSSES)
         assert not any("landmarks" in stage.loss_weights for stage in without(stages, "landmarks"))
+
+
+def test_a_head_found_again_elsewhere_is_drawn_there(
+    setup: Setup, album: Album, truth: dict[str, torch.Tensor]
+) -> None:
+    network = load_landmark_network(bundle()).requires_grad_(False)
+    watched, smooth = (
+        replace(setup, detector=network),
+        smoother(setup.model.avatar.faces, len(truth["offsets"]), STIFFNESS),
+    )
+    batch = make_batch(range(FRAMES), album.pictures(range(FRAMES)), 1)
+
+    def loss(across: float) -> tuple[float, float]:
+        place = torch.tensor([across, 0, 0]).expand(FRAMES, 3)
+        moved = {**truth, "place": place.clone().requires_grad_(True)}
+        value = LOSSES["redetected"](predict(watched, smooth, moved, batch), batch)
+        (slope,) = torch.autograd.grad(value, moved["place"])
+        return value.item(), slope[:, 0].sum().item()
+
+    (there, _), (right, back), (left, forth) = loss(0.0), loss(0.006), loss(-0.006)
+    assert there < 0.1 * min(right, left)
+    assert back > 0 > forth
 
 
 def test_the_preview_shows_input_render_and_error(setup: Setup, album: Album) -> None:

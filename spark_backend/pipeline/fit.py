@@ -14,7 +14,7 @@ from .. import __version__
 from ..fit.choice import Observation
 from ..fit.refine.coverage import what_is_missing
 from ..fit.refine.outcome import Outcome
-from ..fit.refine.stages import CURRICULA, Stage, without
+from ..fit.refine.stages import CURRICULA, Stage, also, without
 from ..fit.texture import bake_textures
 from ..heads.anny import load_anny
 from ..heads.model import HeadModel
@@ -96,10 +96,12 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
 
 
 def curriculum(options: FitOptions) -> tuple[Stage, ...]:
-    """The preset's stages without the losses that are switched off."""
+    """The preset's stages without the losses that are switched off, with those that are asked for."""
     stages = CURRICULA[options.preset]
     for loss in options.without:
         stages = without(stages, loss)
+    for loss in options.also:
+        stages = also(stages, loss)
     return stages
 
 

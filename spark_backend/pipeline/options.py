@@ -19,10 +19,11 @@ MapName = Literal["albedo", "roughness", "specular", "normal", "lit"]
 LiveTrackerName = Literal["auto", "generic", "adapted", "landmarks"]
 HeadName = Literal["anny"]
 LossName = Literal[
-    *("photometric", "perceptual", "landmarks", "iris", "lips", "lids"),
+    *("photometric", "landmarks", "iris", "lips", "lids"),
     *("albedo_smooth", "skin", "white_light", "identity", "offset_size", "bending", "expression_size", "symmetry"),
     *("focal", "sparsity", "near_solve"),
 ]
+ExtraLossName = Literal["perceptual", "redetected"]
 BlenderPath = Annotated[Path | None, arg(metavar="PATH")]
 FaceNumber = Annotated[int | None, arg(metavar="N")]
 ProjectFolder = Annotated[Positional[Path], arg(metavar="PROJECT")]
@@ -66,6 +67,8 @@ class FitOptions:
     """How much work to put in."""
     without: tuple[LossName, ...] = ()
     """Losses to leave out, to see what they are worth; docs/fit.md lists them."""
+    also: tuple[ExtraLossName, ...] = ()
+    """Losses to add that no preset has; they double the time."""
 
 
 @dataclass(frozen=True)

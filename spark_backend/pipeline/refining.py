@@ -1,14 +1,15 @@
 """The pictures' part of `spark fit`: gathers what the trainer needs, watches it, keeps it safe on disk."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from ..encoders.mediapipe import load_landmark_network
 from ..encoders.perceptual import PerceptualFeatures
 from ..fit.refine.checkpoint import load_run, save_run
 from ..fit.refine.outcome import Outcome, conclude
@@ -94,8 +95,8 @@ def refine(
 ) -> Outcome:
     """The head and its place in the chosen frames, by differentiable rendering; goes on from a checkpoint in
     `folder` that has the same `key`."""
-    features = perceptual_features(report) if any("perceptual" in stage.loss_weights for stage in stages) else None
-    setup, album, clips = gather(known, frames, features)
+    setup, album, clips = gather(known, frames)
+    setup = with_networks(setup, {name for stage in stages for name in stage.loss_weights}, report)
     report(Progress("Reading the chosen frames", 0.0))
     album.preload()
     run = load_run(folder / "checkpoint.npz", key)
@@ -109,15 +110,17 @@ def refine(
     return conclude(setup, stage_smoother(setup.model, stages[-1]), run.parameters, clips, known.head)
 
 
-def perceptual_features(report: Report) -> PerceptualFeatures:
-    """The landmark network's, from the file that ingest uses too."""
-    path = resolve_model("face_landmarker", warned(report))
-    return PerceptualFeatures(path.read_bytes())
+def with_networks(setup: Setup, losses: Set[str], report: Report) -> Setup:
+    """The networks that losses look through, from the file that ingest uses too."""
+    if not losses & {"perceptual", "redetected"}:
+        return setup
+    bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
+    features = PerceptualFeatures(bundle) if "perceptual" in losses else None
+    detector = load_landmark_network(bundle).requires_grad_(False) if "redetected" in losses else None
+    return replace(setup, features=features, detector=detector)
 
 
-def gather(
-    known: Known, frames: int, features: PerceptualFeatures | None
-) -> tuple[Setup, Album, tuple[ClipShots, ...]]:
+def gather(known: Known, frames: int) -> tuple[Setup, Album, tuple[ClipShots, ...]]:
     """The chosen frames of all clips, about `frames` together."""
     share = max(8, frames // len(known.clips))
     clips = tuple(
@@ -127,7 +130,7 @@ def gather(
     shots = collect(clips, CROP)
     model = flexible_head(known.avatar, known.head, known.identity)
     with torch.no_grad():
-        setup = prepare(model, shots, WarpRasterizer(), features)
+        setup = prepare(model, shots, WarpRasterizer())
     return setup, Album(clips, shots, CROP, MEMORY), clips
 
 

@@ -41,16 +41,31 @@ def photometric(prediction: Prediction, batch: Batch) -> Tensor:
 
 
 def perceptual(prediction: Prediction, batch: Batch) -> Tensor:
-    """The same faces to MediaPipe's landmark network: edges of lids and lips, brows, nostrils, whatever their light.
-
-    What lies outside the mask is the picture's own in both.
-    """
+    """The same faces to MediaPipe's landmark network: edges of lids and lips, brows, nostrils, whatever their light."""
     features = prediction.setup.features
-    inside = batch.mask[..., None]
-    drawn = inside * prediction.picture + (1 - inside) * batch.picture
     with torch.no_grad():
         seen = features(crop_for_network(batch.picture))
-    return perceptual_distance(features(crop_for_network(drawn)), seen).mean()
+    return perceptual_distance(features(crop_for_network(put_into_frames(prediction, batch))), seen).mean()
+
+
+def redetected(prediction: Prediction, batch: Batch) -> Tensor:
+    """MediaPipe's landmark network finds the face at the same places in the picture of the head as in the frame.
+
+    Both are its own answers, so that its habits with a face, which bend `landmarks`, fall out.
+    """
+    detector = prediction.setup.detector
+    with torch.no_grad():
+        seen = detector(crop_for_network(batch.picture)).landmarks
+    again = detector(crop_for_network(put_into_frames(prediction, batch))).landmarks
+    pupils = (seen[:, IRISES[0], :2] - seen[:, IRISES[5], :2]).norm(dim=-1)
+    error = (again - seen)[..., :2] / pupils[:, None, None]
+    return robust((error / PLACE).square().sum(-1)).mean()
+
+
+def put_into_frames(prediction: Prediction, batch: Batch) -> Float[Tensor, "B S S 3"]:
+    """What is drawn, and outside the mask the frames' own."""
+    inside = batch.mask[..., None]
+    return inside * prediction.picture + (1 - inside) * batch.picture
 
 
 def crop_for_network(picture: Float[Tensor, "B S S 3"]) -> Float[Tensor, "B N N 3"]:
@@ -170,7 +185,7 @@ def symmetry(prediction: Prediction, batch: Batch) -> Tensor:
 LOSSES: dict[str, Loss] = {
     loss.__name__: loss
     for loss in (
-        *(photometric, perceptual, landmarks, iris, lips, lids),
+        *(photometric, perceptual, redetected, landmarks, iris, lips, lids),
         *(albedo_smooth, skin, white_light),
         *(identity, offset_size, bending, expression_size, symmetry),
         *(focal, sparsity, near_solve),

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from ...encoders.mediapipe import LandmarkNetwork
 from ...encoders.perceptual import PerceptualFeatures
 from ...geometry.rotation import matrix_from_vector
 from ...geometry.skinning import SkinnedHead
@@ -44,6 +45,8 @@ class Setup:
     rasterizer: Rasterizer
     features: PerceptualFeatures | None = None
     """The network whose idea of likeness counts; None when no loss asks for it."""
+    detector: LandmarkNetwork | None = None
+    """The network that looks for the face in pictures of the head; None when no loss asks for it."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,7 @@ class Prediction:
     rows: Int[Tensor, "B"]
 
 
-def prepare(
-    model: FlexibleHead, shots: Shots, rasterizer: Rasterizer, features: PerceptualFeatures | None = None
-) -> Setup:
+def prepare(model: FlexibleHead, shots: Shots, rasterizer: Rasterizer) -> Setup:
     """The part of the head that is drawn, and how much each of its triangles counts."""
     avatar = model.avatar
     chosen = np.flatnonzero(drawn_faces(avatar, model.free[:, 0].numpy() > 0))
@@ -88,7 +89,7 @@ def prepare(
     edges = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
     mesh = avatar_topology(avatar, torch.as_tensor(chosen))
     counts = torch.as_tensor(weight).float()
-    return Setup(model, shots, mesh, counts, torch.as_tensor(edges).long(), rasterizer, features)
+    return Setup(model, shots, mesh, counts, torch.as_tensor(edges).long(), rasterizer)
 
 
 def drawn_faces(avatar: Avatar, near: Bool[np.ndarray, "V"]) -> Bool[np.ndarray, "F"]:

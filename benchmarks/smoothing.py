@@ -24,17 +24,18 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spark_backend.heads.anny import load_anny
-from spark_backend.live.faces import FaceReader
+from spark_backend.live.encoded import FaceReader
 from spark_backend.live.one_euro import OneEuro, OneEuroOptions
 from spark_backend.live.shaping import WEIGHT_SPEED, resting_cutoff
 from spark_backend.models import resolve_model
 from spark_backend.pipeline.footage import FOCAL, RATE, SIZE, footage_frames, random_person
 from spark_backend.pipeline.performance import perform
+from spark_backend.pipeline.streamed import open_generic
 from spark_backend.protocol.avatar import load_avatar
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.take import Take
 from spark_backend.solve import streaming
-from spark_backend.solve.evidence import evidence_of_scores
+from spark_backend.solve.evidence import evidence_of_encoder
 from spark_backend.solve.landmark_model import landmark_model
 from spark_backend.solve.options import SolveOptions
 
@@ -62,7 +63,9 @@ class Reading:
     person: Path
     landmarks: np.ndarray
     """(T, 478, 2) pixels from the middle of the picture."""
-    scores: np.ndarray
+    encoded: np.ndarray
+    """(T, 52) weights, as the encoder reads them, and its `confidence` (T,)."""
+    confidence: np.ndarray
     pts: np.ndarray
     weights: np.ndarray
     """(T, 52) the true ones; the last `STILL` frames are at rest."""
@@ -111,11 +114,13 @@ def reading_of(folder: Path, seed: int, seconds: float) -> Reading:
         person = random_person(load_anny(), folder, seed)
         K = np.array([[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]])
         take = with_rest(perform(person, seed, seconds, RATE, K, SIZE))
-        reader = FaceReader(resolve_model("face_landmarker", print).read_bytes(), print)
-        faces = [reader(picture).face for _, picture in footage_frames(person, take, seed, lambda event: None)]
+        bundle = resolve_model("face_landmarker", print).read_bytes()
+        reader = FaceReader(open_generic(person, bundle, print), bundle)
+        faces = [reader(picture) for _, picture in footage_frames(person, take, seed, lambda event: None)]
         landmarks = np.stack([face.landmarks[:, :2] for face in faces]) - np.array(SIZE) / 2
-        scores = np.stack([face.scores for face in faces])
-        np.savez(kept, landmarks=landmarks, scores=scores, pts=take.pts, weights=take.weights)
+        encoded, confidence = (np.stack([getattr(face, name) for face in faces]) for name in ("weights", "confidence"))
+        truth = {"pts": take.pts, "weights": take.weights}
+        np.savez(kept, landmarks=landmarks, encoded=encoded, confidence=confidence, **truth)
     with np.load(kept) as content:
         return Reading(folder, **content)
 
@@ -142,10 +147,10 @@ def solve(reading: Reading) -> Solved:
     """One person's."""
     model = landmark_model(load_anny(), load_avatar(reading.person))
     solver = streaming.StreamingSolver(model, FOCAL, SolveOptions())
-    rows = zip(reading.landmarks, reading.scores, reading.pts, strict=True)
+    evidence = evidence_of_encoder(reading.encoded.astype(float), reading.confidence, SolveOptions())
     states = [
-        solver(landmarks, evidence_of_scores(scores[None], SolveOptions()), float(seconds))
-        for landmarks, scores, seconds in rows
+        solver(landmarks, evidence.select(np.array([row])), float(seconds))
+        for row, (landmarks, seconds) in enumerate(zip(reading.landmarks, reading.pts, strict=True))
     ]
     weights = np.stack([solver.model.full_weights(state) for state in states])
     return Solved(weights, np.stack([state.rotation for state in states]), reading.weights, reading.pts)

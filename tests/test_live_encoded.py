@@ -1,4 +1,4 @@
-"""The encoder as a live tracker: generic, or the adapted one that the project has."""
+"""Live trackers on the encoder: generic, the adapted one that the project has, and the head solved to landmarks."""
 
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from spark_backend.encoders import engines
 from spark_backend.encoders.files import Tracker, save_tracker
 from spark_backend.encoders.generic import generic_weights, readout_from_bytes
 from spark_backend.geometry.landmarks import LandmarkHead
-from spark_backend.live.encoded import EncoderTracker
+from spark_backend.heads.anny import load_anny
+from spark_backend.live.tracker import LiveTracker
 from spark_backend.pipeline.live import make_tracker, tracker_name
 from spark_backend.pipeline.options import LiveOptions
-from spark_backend.protocol.avatar import save_avatar
+from spark_backend.protocol.avatar import Avatar, save_avatar
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.protocol.posing import quaternion_to_matrix
@@ -30,12 +31,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
-def tracker_of(project: Project, name: str) -> EncoderTracker:
-    """As `spark live` makes it."""
-    return make_tracker(name, project, toy_avatar(), lambda width, height: 1.2 * width, lambda record: None)
+def tracker_of(project: Project, name: str, avatar: Avatar | None = None) -> LiveTracker:
+    """As `spark live` makes it, for the toy head when no other is given."""
+    return make_tracker(name, project, avatar or toy_avatar(), lambda width, height: 1.2 * width, lambda record: None)
 
 
-def seen_by(tracker: EncoderTracker):
+def seen_by(tracker: LiveTracker):
     """The astronaut once the crop has settled, and the mean of where the head is."""
     try:
         for number in range(3):
@@ -83,3 +84,18 @@ def test_a_face_that_is_lost_is_found_again(project):
     tracker.close()
     assert [tracked is not None for tracked in seen] == [True, False, False, True]
     np.testing.assert_allclose(seen[3].translation, seen[0].translation, atol=0.02)
+
+
+def test_landmarks_are_met_by_the_solved_head_and_the_encoder_is_heard(project):
+    """The average head on the astronaut: its landmarks fall on hers, and it smiles as the encoder says."""
+    head = load_anny()
+    avatar = head.avatar(np.zeros(len(head.identity)))
+    tracked, read = (seen_by(tracker_of(project, name, avatar)) for name in ("landmarks", "generic"))
+    smile = ARKIT_52.index("mouthSmileLeft")
+    assert read.weights[smile] > 0.3
+    assert tracked.weights[smile] == pytest.approx(read.weights[smile], abs=0.3)
+    model = LandmarkHead(avatar)
+    points = model.rest.numpy() @ quaternion_to_matrix(tracked.rotation).T + tracked.translation
+    seen = 1.2 * 512 * points[:, :2] / points[:, 2:] + 256
+    width = np.ptp(tracked.landmarks[:, 0])
+    assert np.median(np.linalg.norm(seen - tracked.landmarks, axis=1)) < 0.06 * width

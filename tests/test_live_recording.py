@@ -29,7 +29,7 @@ from spark_backend.protocol.live_recording import (
 )
 from spark_backend.protocol.take import load_take
 
-HEADER = RecordingHeader("one", (640, 480), 960.0, "0", "LandmarkTracker", False)
+HEADER = RecordingHeader("one", (640, 480), 960.0, "0", "landmarks", False)
 
 
 def performance(count: int = 30):

@@ -1,15 +1,20 @@
-"""The generic encoder as a live tracker: one look at each picture gives expression and pose at once."""
+"""Live trackers on an encoder, which looks at each picture once: what it says alone, and the head solved to it."""
 
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
-from ..protocol.livelink import LiveLinkPacket
+from ..solve.evidence import evidence_of_encoder
+from ..solve.landmark_model import landmark_model
+from ..solve.options import SolveOptions
+from ..solve.streaming import StreamingSolver
 from ..track.network import Encoder
 from ..track.pose import PoseHead
-from ..track.read import read_faces
+from ..track.read import Seen, read_faces
 from ..track.stream import FaceStream
 from ..track.take import Sightings, poses
 from ..video.face import RGB
@@ -19,38 +24,100 @@ from .tracker import Tracked
 DETECTOR_SCORE = 0.5
 
 
-class EncoderTracker:
-    """An encoder that knows whose face it is, and the head's pose refined on its landmarks."""
+class FaceReader:
+    """What an encoder sees in one picture after the other."""
 
-    def __init__(self, encoder: Encoder, bundle: bytes, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
-        """`encoder` is `track.network.open_encoder`'s for this person; `focal` gives pixels for a picture's size."""
-        self.detector = FaceDetector(bundle, DETECTOR_SCORE)
-        self.encoder, self.head, self.focal = encoder, PoseHead(avatar), focal
-        self.size = (0, 0)
+    def __init__(self, encoder: Encoder, bundle: bytes) -> None:
+        """`encoder` is `track.network.open_encoder`'s for the person."""
+        self.detector, self.encoder = FaceDetector(bundle, DETECTOR_SCORE), encoder
         self.forget()
 
-    def __call__(self, content: RGB | LiveLinkPacket | None, seconds: float) -> Tracked | None:
-        """See `LiveTracker`."""
-        self.size = content.shape[1], content.shape[0]
-        sight = self.stream(content)
-        if sight is None:
-            return None
-        (seen,) = read_faces([sight], self.encoder.heads)
-        focal = self.focal(*self.size)
-        K = np.array([[focal, 0, self.size[0] / 2], [0, focal, self.size[1] / 2], [0, 0, 1.0]])
-        pose = poses(self.head, Sightings(np.array([seconds]), [seen], self.size), K)
-        return Tracked(
-            seen.weights.astype(float),
-            Rotation.from_matrix(pose.rotation[0]).as_quat(scalar_first=True),
-            pose.translation[0],
-            seen.confidence,
-            seen.landmarks[:, :2],
-        )
+    def __call__(self, picture: RGB) -> Seen | None:
+        """The face; None when there is none."""
+        sight = self.stream(picture)
+        return None if sight is None else read_faces([sight], self.encoder.heads)[0]
 
     def forget(self) -> None:
-        """See `LiveTracker`."""
+        """The next picture has nothing to do with the last."""
         self.stream = FaceStream(self.encoder.cues, self.detector)
 
     def close(self) -> None:
-        """See `LiveTracker`."""
+        """Lets go of the detector."""
         self.detector.__exit__()
+
+
+class EncoderTracker:
+    """An encoder that knows whose face it is, and the head's pose refined on its landmarks."""
+
+    def __init__(self, reader: FaceReader, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
+        """`focal` gives the focal length in pixels of a picture of that width and height."""
+        self.reader, self.head, self.focal = reader, PoseHead(avatar), focal
+        self.size = (0, 0)
+
+    def __call__(self, content: RGB, seconds: float) -> Tracked | None:
+        """See `LiveTracker`."""
+        self.size = content.shape[1], content.shape[0]
+        seen = self.reader(content)
+        if seen is None:
+            return None
+        focal = self.focal(*self.size)
+        K = np.array([[focal, 0, self.size[0] / 2], [0, focal, self.size[1] / 2], [0, 0, 1.0]])
+        pose = poses(self.head, Sightings(np.array([seconds]), [seen], self.size), K)
+        return tracked(seen, seen.weights.astype(float), pose.rotation[0], pose.translation[0])
+
+    def forget(self) -> None:
+        """See `LiveTracker`."""
+        self.reader.forget()
+
+    def close(self) -> None:
+        """See `LiveTracker`."""
+        self.reader.close()
+
+
+class LandmarkTracker:
+    """The person's own head solved to the landmarks of each picture, with the encoder's weights as evidence.
+
+    The cost is that of `spark track --tracker landmarks` but for its time term, so what is seen live is what tracking
+    gives later.
+    """
+
+    def __init__(self, reader: FaceReader, head: HeadModel, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
+        """`focal` as for `EncoderTracker`."""
+        self.reader, self.model, self.focal = reader, landmark_model(head, avatar), focal
+        self.solver: StreamingSolver | None = None
+        self.size = (0, 0)
+
+    def __call__(self, content: RGB, seconds: float) -> Tracked | None:
+        """See `LiveTracker`."""
+        size = (content.shape[1], content.shape[0])
+        if self.solver is None or size != self.size:
+            self.solver, self.size = StreamingSolver(self.model, self.focal(*size), SolveOptions()), size
+        seen = self.reader(content)
+        if seen is None:
+            self.solver.forget()
+            return None
+        confidence = np.array([seen.confidence])
+        evidence = evidence_of_encoder(seen.weights[None].astype(float), confidence, self.solver.model.options)
+        state = self.solver(seen.landmarks[:, :2] - np.array(size) / 2, evidence, seconds)
+        return tracked(seen, self.solver.model.full_weights(state), state.rotation, state.translation)
+
+    def forget(self) -> None:
+        """See `LiveTracker`."""
+        self.reader.forget()
+        if self.solver is not None:
+            self.solver.forget()
+
+    def close(self) -> None:
+        """See `LiveTracker`."""
+        self.reader.close()
+
+
+def tracked(
+    seen: Seen,
+    weights: Float[np.ndarray, "52"],
+    rotation: Float[np.ndarray, "3 3"],
+    translation: Float[np.ndarray, "3"],
+) -> Tracked:
+    """A moment of what was seen."""
+    wxyz = Rotation.from_matrix(rotation).as_quat(scalar_first=True)
+    return Tracked(weights, wxyz, translation, seen.confidence, seen.landmarks[:, :2])

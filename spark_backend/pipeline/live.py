@@ -12,13 +12,13 @@ from ..encoders.files import has_tracker
 from ..heads.anny import load_anny
 from ..live.calibration import CalibrationFile
 from ..live.camera import CameraThread, is_file, open_source
-from ..live.encoded import EncoderTracker
+from ..live.encoded import EncoderTracker, FaceReader, LandmarkTracker
 from ..live.livelink_in import SCHEME, LiveLinkSource, LiveLinkTracker
 from ..live.recorder import Recorder
 from ..live.session import LiveSession, Show
 from ..live.shaping import Shaper
 from ..live.streams import LiveLink, Sender, Vmc
-from ..live.tracker import LandmarkTracker, LiveTracker, usual_focal
+from ..live.tracker import LiveTracker, usual_focal
 from ..models import resolve_model
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.errors import SparkError
@@ -28,7 +28,7 @@ from ..protocol.live_recording import RecordingHeader
 from ..protocol.live_strengths import load_strengths
 from ..protocol.project import Project, load_clip_info
 from .options import LiveOptions
-from .streamed import open_by_name
+from .streamed import open_by_name, open_generic
 
 PHONE = "livelink"
 """Name of the phone's own tracker."""
@@ -112,10 +112,10 @@ def make_tracker(
 
     say(f"Starting with the tracker `{name}`")
     bundle = resolve_model("face_landmarker", say).read_bytes()
-    if name == "landmarks":
-        return LandmarkTracker(bundle, load_anny(), avatar, focal, say)
-    encoder = open_by_name(project, avatar, name, bundle, say)
-    return EncoderTracker(encoder, bundle, avatar, focal)
+    if name == "landmarks":  # with the evidence that clips are solved with
+        reader = FaceReader(open_generic(avatar, bundle, say), bundle)
+        return LandmarkTracker(reader, load_anny(), avatar, focal)
+    return EncoderTracker(FaceReader(open_by_name(project, avatar, name, bundle, say), bundle), avatar, focal)
 
 
 def open_camera(options: LiveOptions) -> Callable[[str, float], Any]:

@@ -164,8 +164,8 @@ class LiveOptions:
     livelink://HOST:PORT to listen there for an iPhone with Live Link Face."""
     tracker: LiveTrackerName = "auto"
     """`generic` and `adapted` are the encoders of `spark track`; `landmarks` solves the head to every picture's
-    landmarks, as `spark track --tracker landmarks` does to a clip's, twice the work. `auto` is `adapted` when the
-    project has it, else `generic`."""
+    landmarks, as `spark track --tracker landmarks` does to a clip's. `auto` is `adapted` when the project has it, else
+    `generic`."""
     size: Annotated[tuple[int, int], arg(metavar="WIDTH HEIGHT")] = (640, 480)
     """What a camera of this computer is asked for."""
     rate: float = 60.0

@@ -21,11 +21,7 @@ TRACKERS = (
     ("auto", "Automatic", "Real Time, Adapted when this person has it, else Real Time"),
     ("generic", "Real Time", "A network that was trained on made-up people"),
     ("adapted", "Real Time, Adapted", "The same network after Adapt Tracker has taught it this person"),
-    (
-        "landmarks",
-        "Landmarks",
-        "The head solved to every picture's landmarks, as a clip is by Landmarks in Capture: twice the work",
-    ),
+    ("landmarks", "Landmarks", "The head solved to every picture's landmarks, as a clip is by Landmarks in Capture"),
 )
 SAVE_DELAY = 0.5
 """Seconds after the last move of a slider in which it is saved."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astronaut import astronaut
+from processes import is_running
 from video_files import write_video
 
 from spark_backend.heads.anny import load_anny
@@ -98,7 +99,7 @@ def test_tracks_calibrates_records_and_stops(watched: Watched, project: Path, tm
     assert take.valid.mean() > 0.9
     assert len(take.pts) > 20
     np.testing.assert_allclose(take.pts * 30, np.round(take.pts * 30), atol=0.01)  # the file's own times
-    assert take.source["video"].endswith("first.mkv")
+    assert take.source["video"].endswith("first_film.mkv")
     assert Path(take.source["video"]).exists()
     turned = 2 * np.arccos(np.clip(np.abs(take.neck[:, 0]), 0, 1))
     assert np.degrees(turned.max()) < 15  # counted from the calibrated pose, of a face that does not turn
@@ -160,12 +161,6 @@ def test_the_backend_and_the_shared_memory_go_when_the_launcher_is_killed(when: 
         time.sleep(0.01)
     assert time.monotonic() - begun < 2.0
     assert not list(memory_folder().glob(f"spark-picture-{launcher.pid}-*"))
-
-
-def is_running(process_id: int) -> bool:
-    """Whether the process is there and no zombie."""
-    state = subprocess.run(("ps", "-o", "stat=", "-p", str(process_id)), capture_output=True, text=True, check=False)
-    return bool(state.stdout.strip()) and not state.stdout.strip().startswith("Z")
 
 
 def test_what_cannot_start_says_why(tmp_path: Path):

@@ -192,7 +192,7 @@ def test_the_video_lies_beside_the_take_at_the_same_times(tmp_path: Path):
     for index, time_ in enumerate(seconds):
         recorder.add(frame(index, index, 5 + time_), shot(5 + time_, np.full((49, 65, 3), 40 * index, np.uint8)))
     recorder.stop()
-    assert told[-1].video == str((tmp_path / "recordings" / "a.mkv").absolute())
+    assert told[-1].video == str((tmp_path / "recordings" / "a_film.mkv").absolute())
     with av.open(told[-1].video) as file:
         frames = list(file.decode(video=0))
     np.testing.assert_allclose([f.time for f in frames], seconds, atol=1e-3)

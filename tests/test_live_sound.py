@@ -80,7 +80,7 @@ def test_a_flash_and_a_beep_of_the_same_moment_stay_together(video: bool, tmp_pa
     recorder.stop()
     assert microphone.closed
     assert told[-1].message == ""
-    file = tmp_path / "recordings" / ("a.mkv" if video else "a.mka")
+    file = tmp_path / "recordings" / ("a_film.mkv" if video else "a.mka")
     assert told[-1].sound == str(file.absolute())
     assert told[-1].video == (told[-1].sound if video else "")
     assert load_take(Path(told[-1].path)).source["sound"] == told[-1].sound

@@ -121,7 +121,9 @@ class Recorder:
         self.name = path.stem
         rate = self.microphone.rate if self.microphone is not None else None
         picture = wish.video and self.films
-        file = free_path(self.project / "recordings" / f"{self.name}{'.mkv' if picture else '.mka'}").absolute()
+        # A name of its own, for a clip's take is named after it: tracked again, it must not replace what was live.
+        name = f"{self.name}_film.mkv" if picture else f"{self.name}.mka"
+        file = free_path(self.project / "recordings" / name).absolute()
         video, sound = str(file) if picture else "", str(file) if rate is not None else ""
         try:
             self.writer = RecordingWriter(path, self.describe(self.name, video, sound))

@@ -20,6 +20,7 @@ from .. import result
 from ..project import project_folder, refresh
 from ..properties import settings_of
 from ..scene.sound import add_sound
+from ..viewport import show_head
 from . import corner
 from .properties import live_settings
 from .rig import RigDriver
@@ -41,6 +42,8 @@ def drive(project: Project) -> None:
     head = result.find_head(project.folder)
     if head is None:
         head = result.import_head(project)
+        if bpy.context.window is not None:
+            show_head(bpy.context.window, head)
         bpy.ops.ed.undo_push(message="Import Avatar")
     _driver = RigDriver(head, load_avatar(project.avatar_folder))
     if not bpy.app.background and not bpy.app.timers.is_registered(tick):

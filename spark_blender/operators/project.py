@@ -96,7 +96,7 @@ class SPARK_OT_add_clips(SentenceOnError, bpy.types.Operator):
     """Add videos of the person; you can also drag them from a file browser into the viewport"""
 
     bl_idname = "spark.add_clips"
-    bl_label = "Add Clips"
+    bl_label = "Add SPARK Clips"  # as Blender lists it among what can be done with a dropped video
     bl_options = {"UNDO"}
 
     directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})

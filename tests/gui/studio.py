@@ -17,6 +17,30 @@ with bpy.context.temp_override(window=window, screen=window.screen, area=area):
         'EXEC_DEFAULT', filepath={zip!r}, repo='user_default', enable_on_install=True
     )
 """
+FILES = """
+def browse(folder):
+    for area in view3d()[0].screen.areas:
+        if area.type == 'PROPERTIES':
+            area.ui_type = 'FILES'
+            break
+    for _ in range(200):
+        yield
+        if area.spaces.active.params is not None:
+            break
+    area.spaces.active.params.directory = folder.encode()
+    area.spaces.active.params.display_type = 'LIST_VERTICAL'
+    for _ in range(20):
+        area.tag_redraw()
+        yield
+    region, height = region_of(area, 'WINDOW'), view3d()[0].height
+    return [region.x, height - region.y - region.height, region.width, region.height]
+"""
+CHOSEN = "next(a for a in view3d()[0].screen.areas if a.type == 'FILE_BROWSER').spaces.active.params.filename"
+VIEW = """
+window, area = view3d()
+region = region_of(area, 'WINDOW')
+result = [region.x + region.width // 2, window.height - region.y - region.height // 2]
+"""
 SHOWN = """
 space, graph = view3d()[1].spaces.active, bpy.context.evaluated_depsgraph_get()
 result = sorted(item.name for item in bpy.data.objects if item.evaluated_get(graph).local_view_get(space))
@@ -84,6 +108,31 @@ class Studio:
         files = [{"name": video.name}]
         self.window.call(f"bpy.ops.spark.add_clips(directory={str(video.parent)!r}, files={files!r})")
         self.window.turns()
+
+    def drag_into_view(self, video: Path) -> None:
+        """Drags a video, which is alone in its folder, from a file browser into the viewport, by the mouse, and takes
+        the entry of the menu that is offered: Blender knows other things to do with a video.
+        """
+        window = self.window
+        window.call(FILES)
+        left, top, width, height = window.call(f"result = browse({str(video.parent)!r})")
+        x = left + width // 3
+        for y in range(top + 4, top + height, 8):
+            window.type(f"mousemove {x} {y}", "click 1")
+            if window.value(CHOSEN) == video.name:
+                break
+        else:
+            raise LookupError(f"{video}: not in the file browser, see {window.screenshot(window.folder / 'files.png')}")
+        self.settle(1.0)  # else the next press were the second of a double click
+        window.type("mousedown 1")
+        to_x, to_y = window.call(VIEW)
+        for step in range(1, 11):
+            window.type(f"mousemove {x + (to_x - x) * step // 10} {y + (to_y - y) * step // 10}")
+        self.settle(1.0)
+        window.type("mouseup 1")
+        self.settle(2.0)
+        window.screenshot(window.folder / "dropped.png")
+        window.type("click 1")
 
     def choose_played(self, play: str) -> None:
         """Makes an empty video the only one in the list, whose name tells the stand-in backend what to play."""

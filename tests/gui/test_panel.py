@@ -42,6 +42,14 @@ def test_check_by_mouse_and_timer(studio: Studio) -> None:
     studio.window.wait_for(f"{SESSION}.backend.status == 'ready'")
 
 
+def test_a_video_is_dragged_into_the_viewport(studio: Studio) -> None:
+    (studio.work / "dropped").mkdir()
+    (studio.work / "dropped" / "good.mp4").touch()
+    studio.drag_into_view(studio.work / "dropped" / "good.mp4")
+    studio.window.wait_for("[clip.name for clip in bpy.context.scene.spark_capture.clips] == ['good.mp4']")
+    assert studio.window.value("[item.name for item in bpy.data.objects if item.type == 'EMPTY']") == []
+
+
 def test_training_and_capture_by_mouse_end_in_an_animated_head(studio: Studio) -> None:
     studio.choose_played("good")
     studio.click("spark.train")

@@ -57,7 +57,7 @@ def advance(state: JobState, event: Event) -> JobState:
     match event:
         case Progress(stage, fraction, eta):
             return replace(state, stage=stage, fraction=min(max(fraction, 0.0), 1.0), eta=eta)
-        case Warning(message):
+        case Warning(message) if message not in state.warnings:
             return replace(state, warnings=(*state.warnings, message))
         case Metric():
             return replace(state, metrics=(*state.metrics, event))

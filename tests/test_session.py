@@ -25,7 +25,13 @@ from spark_blender.job_state import JobState, advance, seconds_left
 
 def test_events_become_what_is_shown(tmp_path: Path) -> None:
     state = JobState("capture", tmp_path, started=time.time() - 10)
-    for event in (Progress("Fitting", 1.7, 4.0), Warning("dark"), Metric("error", 1.0, "%"), Preview("a.png")):
+    for event in (
+        Progress("Fitting", 1.7, 4.0),
+        Warning("dark"),
+        Warning("dark"),
+        Metric("error", 1.0, "%"),
+        Preview("a.png"),
+    ):
         state = advance(state, event)
     assert (state.stage, state.fraction, state.eta, state.preview) == ("Fitting", 1.0, 4.0, "a.png")
     assert state.warnings == ("dark",)

@@ -163,9 +163,14 @@ class Studio:
         self.window.type("mousemove 640 480")  # it opens under the mouse
         self.window.call(PREFERENCES)
         self.settle(1.0)
-        for wish in (("windowmove", 290, 60), ("windowsize", 690, 860)):  # large enough to show all
+        for wish in (("windowmove", 290, 15), ("windowsize", 690, 930)):  # large enough to show all
             self.window.run("xdotool", "search", "--name", "Preferences", *map(str, wish))
         self.settle(1.0)
+
+    def scroll(self, pixels: int) -> None:
+        """Scrolls the sidebar down."""
+        self.window.call(f"scrolled({pixels})")
+        self.settle()
 
     def close_preferences(self) -> None:
         """Closes that window."""

@@ -97,6 +97,7 @@ def test_set_up(studio: Studio, page: Page) -> None:
     assert studio.window.value(f"{SESSION}.backend.status") == "ready", studio.window.value(f"{SESSION}.backend")
     studio.settle()
     page.picture("ready", studio.window)
+    studio.set_preference("python", "")  # pictures show no path of this machine
     studio.window.call("bpy.ops.spark.list_models()")
     studio.window.wait_for(f"not {SESSION}.is_busy('models')", 120)
     assert [model["name"] for model in studio.window.value(f"{SESSION}.models")] == ["face_landmarker", "anny"]
@@ -141,6 +142,7 @@ def test_training_is_seen_cancelled_and_resumed(studio: Studio, page: Page) -> N
     studio.wait_for_job("not job.busy", PATIENCE)
     assert studio.job()["status"] == "done", studio.job()
     studio.settle(1.0)
+    studio.scroll(180)  # the whole panel Avatar
     page.picture("trained", studio.window)
     assert studio.window.value("len(bpy.data.objects['Anna head'].data.shape_keys.key_blocks)") == 53
 

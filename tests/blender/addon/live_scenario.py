@@ -231,7 +231,7 @@ def step_record():
     armature = head().armature
     return {
         "during": during,
-        "after": panels()["_record"],
+        "after": [*panels()[""], *panels()["_record"]],
         "listed": [item.name for item in scene.takes],
         "selected": scene.takes[scene.take_index].name,
         "baked": action is not None,

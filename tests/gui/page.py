@@ -1,5 +1,6 @@
 """Pictures of the walk and the page that shows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
@@ -59,6 +60,10 @@ CAPTIONS = {
 }
 """Heading and words of each picture, in the order of the page."""
 QUALITY = 82
+BESIDE = ("clips", "trained", "exported")
+"""Pictures whose sidebars docs/addon.md shows."""
+SIDEBAR, GAP = (775, 82, 1030, 864), 8
+"""Where the sidebar is in a window of 1280 by 960 pixels, without its tabs; pixels between two."""
 
 
 @dataclass
@@ -90,3 +95,14 @@ class Page:
                 continue
             text += f"\n## {heading}\n\n{fill(words, 120)}\n\n![{heading}](images/walkthrough/{name}.jpg)\n"
         (docs / "walkthrough.md").write_text(text, encoding="utf-8")
+        sidebars([self.taken[name] for name in BESIDE]).save(docs / "images" / "addon.png", optimize=True)
+
+
+def sidebars(pictures: Sequence[Path]) -> Image.Image:
+    """The sidebars of some pictures beside each other."""
+    left, top, right, bottom = SIDEBAR
+    strip = Image.new("RGB", (len(pictures) * (right - left) + (len(pictures) - 1) * GAP, bottom - top), "white")
+    for index, path in enumerate(pictures):
+        with Image.open(path) as picture:
+            strip.paste(picture.convert("RGB").crop(SIDEBAR), (index * (right - left + GAP), 0))
+    return strip

@@ -81,7 +81,7 @@ def worth_of_losses(folder: Path, options: argparse.Namespace) -> None:
     """Prints a row for each curriculum; the landmarks' part is found once."""
     project, effort, every = open_project(folder), EFFORT[options.preset], CURRICULA[options.preset]
     clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
-    known = landmark_stage(project, clips, effort, fit_key(clips, effort, every), ignore, [])
+    known = landmark_stage(project, clips, effort, fit_key(clips, effort, every), ignore)
     chosen = options.each_loss or [*dict.fromkeys(name for stage in every for name in stage.loss_weights), *EXTRA]
     curricula = {"all": every}
     for name in chosen:
@@ -115,7 +115,7 @@ def fit_to_landmarks(source: Path, folder: Path, options: argparse.Namespace) ->
     project, effort = open_project(folder), EFFORT[options.preset]
     clips = tuple(load_clip(project.clip_folder(name)) for name in project.clips)
     key = fit_key(clips, effort, curriculum(FitOptions(folder, options.preset)))
-    known = landmark_stage(project, clips, effort, key, ignore, [])
+    known = landmark_stage(project, clips, effort, key, ignore)
     keep_landmarks(project, open_project(source))
     focal = tuple(float(take.K[0, 0]) for take in known.takes)
     metrics = {"focal": dict(zip(project.clips, focal, strict=True))}

@@ -1,7 +1,8 @@
 """The person's texture maps from frames of their clips: albedo free of light, completed where nothing was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +24,8 @@ from .sightings import Frame, material_index
 from .subject import Subject, View, look, read_subject
 from .texels import avatar_texels
 
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True)
 class Texture:
@@ -41,35 +44,56 @@ class Texture:
     """Of the clips, for a surface of this albedo."""
 
 
-def fit_texture(avatar: Avatar, frames: Sequence[Frame], size: int = 1024) -> Texture:
-    """Albedo, gloss and light from at least one frame in which the mesh lies on the person."""
+def fit_texture(
+    avatar: Avatar, frames: Sequence[Frame], size: int = 1024, told: Callable[[float], None] = lambda done: None
+) -> Texture:
+    """Albedo, gloss and light from at least one frame in which the mesh lies on the person.
+
+    `told` hears every second or two how much is done, and may raise to stop.
+    """
     subject = read_subject(avatar, size)
+    told(0.05)
     diffusion = Diffusion(avatar, subject.skin)
     mirror = find_mirror(avatar, subject.skin, float(subject.anatomy.eyes[:, 0].mean()))
-    views = [look(subject, frame) for frame in frames]
+    views = [look(subject, frame) for frame in telling(frames, told, 0.1, 0.2)]
     if not any((view.sighting.weight > 0).any() for view in views):
         raise SparkError("No frame shows the tracked face inside the picture; track the clips again")
     lighting, albedo = estimate_light(light_samples(subject, views))
-    shading = [
-        diffusion.smoothed(view.transfer @ lighting.harmonics[view.frame.clip] * gain).clip(0.04).astype(np.float32)
-        for view, gain in zip(views, lighting.gain, strict=True)
-    ]
-    merged = merge(subject, views, shading, np.median(albedo, axis=0))
+    pairs = list(zip(views, lighting.gain, strict=True))
+    shading = [shade(diffusion, lighting, view, gain) for view, gain in telling(pairs, told, 0.2, 0.35)]
+    merged = merge(subject, views, shading, np.median(albedo, axis=0), lambda done: told(0.35 + 0.4 * done))
     merged = replace(merged, colour=even_sides(diffusion, mirror, merged.colour, merged.confidence))
     plain = subject.plain & (merged.confidence > 0.5)
     skin_colour = np.median(merged.colour[plain] if plain.any() else albedo, axis=0)
+    told(0.78)
     seen, scalp = judge(subject, diffusion, merged, skin_colour)
     bare = bare_skin(subject, seen, scalp.cover, skin_colour)
     zones = zones_of(subject.points, subject.anatomy, subject.lips)
-    gloss = measure_gloss(subject, views, shading, lighting, merged.colour, bare, zones)
-    slopes, flattened = find_slopes(subject, views, shading, lighting, merged, bare)
+    lit = (subject, views, shading, lighting)
+    gloss = measure_gloss(*lit, merged.colour, bare, zones, lambda done: told(0.8 + 0.07 * done))
+    told(0.87)
+    slopes, flattened = find_slopes(*lit, merged, bare, lambda done: told(0.87 + 0.06 * done))
     merged = replace(merged, colour=flattened)
+    told(0.93)
     paint = person_paint(subject, views, shading, merged, skin_colour)
     painted = paint_texels(avatar, paint, subject.every)
+    told(0.97)
     colour = complete(subject, diffusion, mirror, merged, seen, scalp, painted[subject.rows, :3], skin_colour)
-    inside = subject.masks["mouth_interior"]
-    glossy = gloss_of_skin(subject.points, zones, gloss, scalp.cover, inside, subject.anatomy.unit)
+    glossy = gloss_of_skin(subject, zones, gloss, scalp.cover)
     return assemble(subject, painted, colour, glossy, slopes, seen.confidence, lighting)
+
+
+def shade(diffusion: Diffusion, lighting: Lighting, view: View, gain: float) -> Float[np.ndarray, "V 3"]:
+    """What the light makes of white skin at the vertices."""
+    lit = diffusion.smoothed(view.transfer @ lighting.harmonics[view.frame.clip] * gain)
+    return lit.clip(0.04).astype(np.float32)
+
+
+def telling(items: Sequence[Item], told: Callable[[float], None], start: float, end: float) -> Iterator[Item]:
+    """The items one after the other, telling before each how much of the whole is done."""
+    for number, item in enumerate(items):
+        told(start + (end - start) * number / len(items))
+        yield item
 
 
 def judge(

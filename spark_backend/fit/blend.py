@@ -1,5 +1,6 @@
 """Many sightings of the same texels to one colour: robust, seamless in the large, sharp in the small."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +13,8 @@ COARSE = 9 / 1024
 """Standard deviation of the filter that parts tone from detail, in widths of the map: about 5 mm on a face."""
 OUTLIER = 0.12
 """Relative difference of a colour from the others' at which it counts half."""
+PARTS = 8
+"""In which the map is worked through, so that memory stays small and whoever waits can stop it."""
 SELECTIVE = 4
 """Power by which detail prefers the best frame."""
 
@@ -35,17 +38,23 @@ def blend(
     colours: Float[np.ndarray, "M N C"],
     weights: Float[np.ndarray, "M N"],
     sharpness: Float[np.ndarray, "M"],
+    told: Callable[[float], None] = lambda done: None,
 ) -> Blend:
     """Blends tone and detail apart (Burt and Adelson 1983): tone as a robust mean of all frames, detail from the best.
 
-    `sharpness` tells frames of equal size and angle apart.
+    `sharpness` tells frames of equal size and angle apart. `told` hears now and then how much is done.
     """
-    robust = weights * agreement(colours, weights)
+    robust = np.empty_like(weights)
+    for number in range(PARTS):
+        told(0.5 * number / PARTS)
+        part = slice(number * len(weights[0]) // PARTS, (number + 1) * len(weights[0]) // PARTS)
+        robust[:, part] = weights[:, part] * agreement(colours[:, part], weights[:, part])
     tone, detail = np.zeros_like(colours[0]), np.zeros_like(colours[0])
     tone_sum, detail_sum = np.zeros(len(texels.texel), np.float32), np.zeros(len(texels.texel), np.float32)
     best = (robust * sharpness[:, None]).max(0).clip(1e-6)
     sigma = COARSE * texels.size
-    for colour, weight, crispness in zip(colours, robust, sharpness, strict=True):
+    for number, (colour, weight, crispness) in enumerate(zip(colours, robust, sharpness, strict=True)):
+        told(0.5 + 0.5 * number / len(colours))
         low = smooth_over_map(texels, colour, weight > 1e-4, sigma)
         share = smooth_over_map(texels, weight[:, None], np.ones(len(weight), bool), sigma / 2)[:, 0] * (weight > 1e-4)
         tone += share[:, None] * low

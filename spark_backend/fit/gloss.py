@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from .anatomy import Anatomy
 from .fields import bump, fractal, mix, ramp
+from .subject import Subject
 
 # Roughness and specular level of the Principled shader (0.5 is an index of refraction of 1.5).
 SKIN, OILY, LIPS, HAIR, MOUTH = (0.52, 0.38), (0.36, 0.48), (0.30, 0.50), (0.55, 0.25), (0.22, 0.55)
@@ -29,16 +30,11 @@ def zones_of(
 
 
 def gloss_of_skin(
-    points: Float[np.ndarray, "N 3"],
-    zones: Float[np.ndarray, "N K"],
-    values: Float[np.ndarray, "K 2"],
-    hair: Float[np.ndarray, "N"],
-    inside: Float[np.ndarray, "N"],
-    unit: float,
+    subject: Subject, zones: Float[np.ndarray, "N K"], values: Float[np.ndarray, "K 2"], hair: Float[np.ndarray, "N"]
 ) -> Float[np.ndarray, "N 2"]:
-    """Roughness and specular level, each in [0, 1], from those of the zones; `hair` and the mouth's `inside` (0 to 1)
-    have their own."""
+    """Roughness and specular level, each in [0, 1], from those of the zones; hair and the mouth have their own."""
     value = zones @ values
-    value[:, 0] *= 1 + 0.08 * fractal(points, 0.0022 * unit, 3, 2)
+    value[:, 0] *= 1 + 0.08 * fractal(subject.points, 0.0022 * subject.anatomy.unit, 3, 2)
     value = mix(value, np.array(HAIR), hair)
-    return mix(value, np.array(MOUTH), ramp(inside, 0.3, 0.9)).clip(0, 1).astype(np.float32)
+    inside = ramp(subject.masks["mouth_interior"], 0.3, 0.9)
+    return mix(value, np.array(MOUTH), inside).clip(0, 1).astype(np.float32)

@@ -6,7 +6,7 @@ skin's. Each zone of the skin has one roughness and one level. The lamp's streng
 from its side, so that levels have the albedo's scale. Both start from anatomy and leave it as far as the frames tell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +66,7 @@ class Glints:
 
 
 @dataclass(frozen=True)
-class Told:
+class Heard:
     """Normal equation of a specular level (1 is that of an index of refraction of 1.5), all else eliminated."""
 
     information: float
@@ -81,24 +81,29 @@ def measure_gloss(
     colour: Float[np.ndarray, "N 3"],
     bare: Float[np.ndarray, "N"],
     zones: Float[np.ndarray, "N K"],
+    told: Callable[[float], None] = lambda done: None,
 ) -> Float[np.ndarray, "K 2"]:
     """Roughness and specular level of each zone, as the Principled shader takes them.
 
     `shading` is what the light makes of white skin at the vertices in each view, `colour` the skin's albedo, `bare` in
-    [0, 1] how far a place is skin without hair, `zones` as `zones_of` says.
+    [0, 1] how far a place is skin without hair, `zones` as `zones_of` says. `told` hears how much is done.
     """
     clips = sorted({view.frame.clip for view in views})
     seen = [
         [glints(subject, views, shading, colour, bare * zones[:, k], clip) for clip in clips] for k in range(len(ZONES))
     ]
-    lamps = [find_lamp([row[c] for row in seen], lighting.harmonics[clip]) for c, clip in enumerate(clips)]
+    lamps = []
+    for number, clip in enumerate(clips):
+        told(0.8 * number / len(clips))
+        lamps.append(find_lamp([row[number] for row in seen], lighting.harmonics[clip]))
+    told(0.8)
     usual = np.array(list(ZONES.values())) * (1, 2)
-    told = [
+    heard = [
         [summed([listen(g, lamp, r) for g, lamp in zip(row, lamps, strict=True)]) for r in ROUGHNESSES] for row in seen
     ]
     # A skin that is oilier than others is so everywhere: what a zone cannot tell, the others do.
-    common = shared_factor(told, usual)
-    found = np.array([zone_gloss(row, rough, level * common) for row, (rough, level) in zip(told, usual, strict=True)])
+    common = shared_factor(heard, usual)
+    found = np.array([zone_gloss(row, rough, level * common) for row, (rough, level) in zip(heard, usual, strict=True)])
     return (found * (1, 0.5)).clip(0, 1)
 
 
@@ -144,21 +149,21 @@ def find_lamp(zones: Sequence[Glints], harmonics: Float[np.ndarray, "9 3"]) -> L
     usual = list(ZONES.values())
 
     def gain(lamp: Light) -> float:
-        told = [listen(zone, lamp, rough) for zone, (rough, _) in zip(zones, usual, strict=True)]
-        levels = [posterior(one, 2 * level)[0] for one, (_, level) in zip(told, usual, strict=True)]
-        return sum(one.right * s - 0.5 * one.information * s**2 for one, s in zip(told, levels, strict=True))
+        heard = [listen(zone, lamp, rough) for zone, (rough, _) in zip(zones, usual, strict=True)]
+        levels = [posterior(one, 2 * level)[0] for one, (_, level) in zip(heard, usual, strict=True)]
+        return sum(one.right * s - 0.5 * one.information * s**2 for one, s in zip(heard, levels, strict=True))
 
     return max(lamps, key=gain)
 
 
-def listen(zone: Glints, lamp: Light, roughness: float) -> Told:
+def listen(zone: Glints, lamp: Light, roughness: float) -> Heard:
     """What a zone says of its specular level if the lamp is the clip's.
 
     Generalised least squares: a texel's own colour is one unknown with a prior, the light's error another that is
     linear in the normal; both are eliminated.
     """
     if zone.colour.size == 0:
-        return Told(0.0, 0.0)
+        return Heard(0.0, 0.0)
     normal, view = (torch.as_tensor(values).float() for values in (zone.normal, zone.view))
     mirrored = highlight(normal, view, lamp, roughness).double().numpy() / zone.matt
     weight = zone.weight / (1 + ((zone.colour.mean(2) - 1).clip(max=0) / DARK_OUTLIER) ** 2)
@@ -175,26 +180,26 @@ def listen(zone: Glints, lamp: Light, roughness: float) -> Told:
         reduced = product[4:, 4:] - cross @ np.linalg.solve(nuisance, cross.T)
         information, right = information + reduced[0, 0], right + reduced[0, 1]
     # The three channels err together.
-    return Told(max(information, 0.0) / 3, right / 3)
+    return Heard(max(information, 0.0) / 3, right / 3)
 
 
-def summed(told: Sequence[Told]) -> Told:
+def summed(heard: Sequence[Heard]) -> Heard:
     """Of independent clips."""
-    return Told(sum(one.information for one in told), sum(one.right for one in told))
+    return Heard(sum(one.information for one in heard), sum(one.right for one in heard))
 
 
-def posterior(told: Told, usual: float) -> tuple[float, float]:
+def posterior(heard: Heard, usual: float) -> tuple[float, float]:
     """Specular level with the prior about the usual one, and the logarithm of the evidence."""
     trust = 1 / (LEVEL_SPREAD * usual) ** 2
-    mass = told.information + trust
-    level = (told.right + usual * trust) / mass
+    mass = heard.information + trust
+    level = (heard.right + usual * trust) / mass
     return max(level, 0.0), 0.5 * (mass * level**2 - trust * usual**2 - np.log(mass / trust))
 
 
-def shared_factor(told: Sequence[Sequence[Told]], usual: Float[np.ndarray, "K 2"]) -> float:
+def shared_factor(heard: Sequence[Sequence[Heard]], usual: Float[np.ndarray, "K 2"]) -> float:
     """By how much the person's skin is more or less shiny than usual, from all zones at their usual roughness."""
     information = right = 1 / LEVEL_SPREAD**2
-    for row, (rough, level) in zip(told, usual, strict=True):
+    for row, (rough, level) in zip(heard, usual, strict=True):
         one = row[int(np.abs(np.log(ROUGHNESSES / rough)).argmin())]
         # A zone that tells much still counts as one zone.
         information += one.information * level**2 / (1 + one.information * (LEVEL_SPREAD * level) ** 2)
@@ -202,9 +207,9 @@ def shared_factor(told: Sequence[Sequence[Told]], usual: Float[np.ndarray, "K 2"
     return float(np.clip(right / information, *SHARED_RANGE))
 
 
-def zone_gloss(told: Sequence[Told], rough: float, level: float) -> tuple[float, float]:
+def zone_gloss(heard: Sequence[Heard], rough: float, level: float) -> tuple[float, float]:
     """Mean over the roughnesses by their evidence: roughness and specular level."""
-    found = [posterior(one, level) for one in told]
+    found = [posterior(one, level) for one in heard]
     prior = -0.5 * (np.log(ROUGHNESSES / rough) / ROUGHNESS_SPREAD) ** 2
     log = np.array([evidence for _, evidence in found]) + prior
     share = np.exp(log - log.max())

@@ -1,6 +1,6 @@
 """From what the frames show to one albedo of the skin, as far as it was seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -37,10 +37,12 @@ def merge(
     views: Sequence[View],
     shading: Sequence[Float[np.ndarray, "V 3"]],
     skin_colour: Float[np.ndarray, "3"],
+    told: Callable[[float], None] = lambda done: None,
 ) -> Blend:
-    """The skin's albedo where it was seen."""
+    """The skin's albedo where it was seen; `told` as in `blend`."""
     colours, weights = [], []
-    for view, vertex_shading in zip(views, shading, strict=True):
+    for number, (view, vertex_shading) in enumerate(zip(views, shading, strict=True)):
+        told(0.2 * number / len(views))
         lit = subject.skin.at(vertex_shading, subject.avatar.faces)
         colour = without_glare(view.sighting.colour / lit, skin_colour)
         # In deep shade little light tells little, and a small error of the shading tells lies.
@@ -48,7 +50,8 @@ def merge(
         colours.append(colour)
         weights.append(view.sighting.weight * trust * is_rim_skin(subject, colour, skin_colour))
     sharpness = np.array([view.sharpness for view in views])
-    return blend(subject.skin, np.stack(colours), np.stack(weights, dtype=np.float32), sharpness / sharpness.max())
+    colour, weight = np.stack(colours), np.stack(weights, dtype=np.float32)
+    return blend(subject.skin, colour, weight, sharpness / sharpness.max(), lambda done: told(0.2 + 0.8 * done))
 
 
 def without_glare(colour: Float[np.ndarray, "N 3"], skin_colour: Float[np.ndarray, "3"]) -> Float[np.ndarray, "N 3"]:

@@ -6,7 +6,7 @@ lighter than its surroundings, in the same hue, is taken for slope (shape from s
 weighted Poisson equation, so that what no surface can be, noise most of all, falls out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -107,15 +107,17 @@ def find_slopes(
     lighting: Lighting,
     merged: Blend,
     trust: Float[np.ndarray, "N"],
+    told: Callable[[float], None] = lambda done: None,
 ) -> tuple[Float[np.ndarray, "N 2"], Float[np.ndarray, "N 3"]]:
     """How far the skin's normals lean along u and v (tangents of angles), and its albedo without what slopes explain.
 
     `shading` is what the light makes of white skin at the vertices in each view, `trust` in [0, 1] how far a place is
-    bare skin.
+    bare skin. `told` hears how much is done.
     """
     slopes, albedo = np.zeros((len(trust), 2), np.float32), merged.colour.copy()
     patch = patch_of(subject, merged.colour, trust)
     evidence = weakened(patch, gather(patch, views, shading, lighting), trust[patch.rows])
+    told(0.6)
     along = gradients(patch)
     heights = integrate(patch, evidence, along)
     found = -np.stack([operator @ heights for operator in along], 1)

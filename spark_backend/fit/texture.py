@@ -38,7 +38,9 @@ def bake_textures(
     """
     frames = load_frames(avatar, observations, FRAMES, report)
     report(Progress("Painting the texture", 0.4))
-    texture = fit_texture(avatar, frames, size)
+    texture = fit_texture(
+        avatar, frames, size, lambda done: report(Progress("Painting the texture", 0.4 + 0.55 * done))
+    )
     report(Progress("Writing the texture", 0.95))
     maps = write_maps(texture, folder)
     report(Progress("Writing the texture", 1.0))

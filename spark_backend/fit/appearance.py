@@ -83,7 +83,7 @@ def fit_texture(
     return assemble(subject, painted, colour, glossy, slopes, seen.confidence, lighting)
 
 
-def shade(diffusion: Diffusion, lighting: Lighting, view: View, gain: float) -> Float[np.ndarray, "V 3"]:
+def shade(diffusion: Diffusion, lighting: Lighting, view: View, gain: np.floating) -> Float[np.ndarray, "V 3"]:
     """What the light makes of white skin at the vertices."""
     lit = diffusion.smoothed(view.transfer @ lighting.harmonics[view.frame.clip] * gain)
     return lit.clip(0.04).astype(np.float32)

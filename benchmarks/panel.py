@@ -140,6 +140,7 @@ def press_buttons(installed, project: Path) -> dict[str, float]:
     session, taken = installed.session(), {}
     list_only(project.parent / "endless.mp4")
     for name, press in presses.items():
+        bpy.context.view_layer.update()  # else `bpy.ops` works off what the press before has left to do
         taken[f"button {name}"] = clocked(press)
         if name == "train":
             installed.pump_until(lambda: session.state("work").stage == "Working", "work", PATIENCE)

@@ -1,12 +1,16 @@
 """What a person does with the add-on in a window: by the mouse where there is a button in the sidebar, by the operator
 itself where Blender would ask for files in a browser of its own."""
 
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from window import Window
+from window import HOME, Window
 
+ENVIRONMENT = HOME / "spark-backend"
 MODULE = "bl_ext.user_default.spark_capture"
 SESSION = f"__import__('sys').modules['{MODULE}.runtime'].session()"
 JOB = f"{SESSION}.state('work')"
@@ -40,6 +44,14 @@ VIEW = """
 window, area = view3d()
 region = region_of(area, 'WINDOW')
 result = [region.x + region.width // 2, window.height - region.y - region.height // 2]
+"""
+OPENED = """
+kinds = [getattr(bpy.types, name) for name in {names}]
+for kind in reversed(kinds):
+    bpy.utils.unregister_class(kind)
+for kind in kinds:  # Blender keeps which panel is open once it has drawn it, and tells nobody
+    kind.bl_options = kind.bl_options - {{'DEFAULT_CLOSED'}} if hasattr(kind, 'bl_options') else set()
+    bpy.utils.register_class(kind)
 """
 SHOWN = """
 space, graph = view3d()[1].spaces.active, bpy.context.evaluated_depsgraph_get()
@@ -83,10 +95,12 @@ class Studio:
     def __init__(self, window: Window, work: Path) -> None:
         self.window, self.work = window, work
 
-    def install(self, addon_zip: Path) -> None:
-        """Installs the add-on from its zip and opens its tab."""
+    def install(self, addon_zip: Path, opened: Sequence[str] = ()) -> None:
+        """Installs the add-on from its zip and opens its tab; panels named in `opened` are so from the first."""
         self.window.call(INSTALL.format(zip=str(addon_zip)))
         assert self.window.value(f"{MODULE!r} in bpy.context.preferences.addons")
+        if opened:
+            self.window.call(OPENED.format(names=tuple(opened)))
         assert self.window.call("result = open_sidebar('SPARK')") == "SPARK"
 
     def set_preference(self, name: str, value: object) -> None:
@@ -197,3 +211,11 @@ class Studio:
         self.window.call("view3d()[1].tag_redraw()")  # an event would do so, a snippet does not
         time.sleep(seconds)
         self.window.turns()
+
+
+def real_backend() -> tuple[Path | str, ...]:
+    """What a window must see for the environment that runs this test to be a backend in it, at `ENVIRONMENT`."""
+    words = (sys.executable, "-I", "-c", "import spark_backend; print(spark_backend.__file__)")
+    found = Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()).resolve()
+    linked = () if found.is_relative_to(Path(sys.prefix).resolve()) else (found.parents[1],)  # to its sources
+    return Path(sys.base_prefix), f"{Path(sys.prefix).resolve()}={ENVIRONMENT}", *linked

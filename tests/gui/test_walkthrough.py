@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from page import Page
-from studio import JOB, SESSION, SHOWN, Studio
+from studio import ENVIRONMENT, JOB, SESSION, SHOWN, Studio, real_backend
 from window import HOME, Window, missing
 
 from spark_backend.heads.anny import load_anny
@@ -22,7 +22,6 @@ from spark_backend.pipeline.footage import make_footage
 
 pytestmark = [pytest.mark.blender, pytest.mark.slow]
 
-ENVIRONMENT = HOME / "spark-backend"
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECONDS, SEED = 2.0, 3
 PATIENCE = 1500.0
@@ -45,19 +44,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """A window as Blender opens it for the first time."""
     if missing():
         pytest.skip(missing())
-    seen = (Path(sys.base_prefix), f"{Path(sys.prefix).resolve()}={ENVIRONMENT}", *installed_from())
-    with Window(tmp_path_factory.mktemp("walk"), seen) as window:
+    with Window(tmp_path_factory.mktemp("walk"), real_backend()) as window:
         studio = Studio(window, HOME / "SPARK")
         window.outside(studio.work).mkdir()
         yield studio
         studio.assert_quiet()
-
-
-def installed_from() -> tuple[Path, ...]:
-    """The folder that the environment takes the backend from, when it is installed as a link to its sources."""
-    words = (sys.executable, "-I", "-c", "import spark_backend; print(spark_backend.__file__)")
-    found = Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()).resolve()
-    return () if found.is_relative_to(Path(sys.prefix).resolve()) else (found.parents[1],)
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ def browse(folder):
         yield
         if area.spaces.active.params is not None:
             break
+    area.spaces.active.show_region_toolbar = False  # the bookmarks, which would take all of the width
     area.spaces.active.params.directory = folder.encode()
     area.spaces.active.params.display_type = 'LIST_VERTICAL'
     for _ in range(20):

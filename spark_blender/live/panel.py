@@ -155,7 +155,7 @@ class SPARK_UL_live_keys(bpy.types.UIList):
     def draw_item(
         self, context, layout, data, item: SPARK_PG_live_key, icon, active_data, active_property, index
     ) -> None:
-        row = layout.row()
+        row = layout.split(factor=0.62)  # the longest name just fits
         row.label(text=item.name)
         row.prop(item, "strength", text="", slider=True)
 

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...geometry.closest import closest_on_triangles
+from ...heads.mouth import skin_and_walls
 from ...protocol.avatar import Avatar
 from .shots import Shots
 
@@ -23,6 +24,8 @@ PRIOR = 4.0
 """Frames that are as good a reason to move as the embedding is to stay."""
 IRISES = list(range(468, 478))
 """Irises stay on their eye's axis."""
+JAW = 0.02
+"""Metres that the whole of the jaw's part in a place counts in looking for the nearest."""
 CANDIDATES = 24
 
 
@@ -70,13 +73,19 @@ def mean_shift(
 
 
 def onto_surface(avatar: Avatar, points: Float[np.ndarray, "L 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle and barycentric coordinates of the nearest places of the skin."""
-    skin = avatar.face_material == avatar.material_names.index("skin")
-    inside = avatar.regions["mouth_interior"][avatar.faces].all(1)
-    rows = np.flatnonzero(skin & ~inside)
+    """Triangle and barycentric coordinates of the nearest places of the skin.
+
+    A landmark of the lower lip stays on what goes with the jaw: closed lips touch, and what lay on the other one would
+    not see the mouth open.
+    """
+    rows = np.flatnonzero(skin_and_walls(avatar)[0])
+    jaw = avatar.skinning[:, avatar.joint_names.index("jaw")]
+    own = (avatar.landmark_bary * jaw[avatar.faces[avatar.landmark_face]]).sum(1)
+    carried = jaw[avatar.faces[rows]].mean(1)
     triangles = avatar.neutral[avatar.faces[rows]]
-    near = cKDTree(triangles.mean(1)).query(points, k=CANDIDATES)[1]
+    tree = cKDTree(np.concatenate([triangles.mean(1), JAW * carried[:, None]], 1))
+    near = tree.query(np.concatenate([points, JAW * own[:, None]], 1), k=CANDIDATES)[1]
     bary, distance = closest_on_triangles(points[:, None], triangles[near])
-    best = distance.argmin(1)
+    best = np.hypot(distance, JAW * (carried[near] - own[:, None])).argmin(1)
     each = np.arange(len(points))
     return rows[near[each, best]], bary[each, best]

@@ -13,7 +13,6 @@ from scipy.spatial import cKDTree
 from spark_backend.encoders.mediapipe import load_landmark_network
 from spark_backend.fit.refine import training
 from spark_backend.fit.refine.checkpoint import load_run, save_run
-from spark_backend.fit.refine.embedding import onto_surface
 from spark_backend.fit.refine.losses import LOSSES
 from spark_backend.fit.refine.personal import bent, corrections, flexible_head
 from spark_backend.fit.refine.prediction import Setup, make_batch, predict, prepare
@@ -255,14 +254,6 @@ def test_a_head_found_again_elsewhere_is_drawn_there(
     (there, _), (right, back), (left, forth) = loss(0.0), loss(0.006), loss(-0.006)
     assert there < 0.1 * min(right, left)
     assert back > 0 > forth
-
-
-def test_a_lower_lips_landmark_stays_on_the_jaws_side_of_closed_lips(avatar: Avatar) -> None:
-    points = np.einsum("lc,lcx->lx", avatar.landmark_bary, avatar.neutral[avatar.faces[avatar.landmark_face]])
-    points[14] = points[13] + [0, 0, 0.0005]  # on the upper lip
-    face, _ = onto_surface(avatar, points.astype(np.float32))
-    jaw = avatar.skinning[:, avatar.joint_names.index("jaw")]
-    assert jaw[avatar.faces[face[14]]].mean() > 0.5 > jaw[avatar.faces[face[13]]].mean()
 
 
 def test_the_preview_shows_input_render_and_error(setup: Setup, album: Album) -> None:

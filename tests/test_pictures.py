@@ -16,11 +16,12 @@ from spark_backend.protocol.posing import pose_vertices
 from spark_backend.protocol.project import ClipInfo, Frames
 from spark_backend.render.draw import one_material, render_frame
 from spark_backend.solve import windows as windowing
+from spark_backend.solve.appearance import Appearance, learn_appearance, sample
 from spark_backend.solve.data_term import project_landmarks
 from spark_backend.solve.evidence import evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
 from spark_backend.solve.options import SolveOptions
-from spark_backend.solve.photometric_term import learn_appearance, photometric_cost, photometric_term
+from spark_backend.solve.photometric_term import photometric_cost, photometric_term
 from spark_backend.solve.pictures import SIZE, Crops, cut_out, look_up, pictures
 from spark_backend.solve.solver import Problem, solve
 from spark_backend.solve.start import observations
@@ -117,7 +118,7 @@ def test_a_crop_beyond_the_picture_repeats_its_border():
 def test_slopes_are_those_of_the_values():
     """By pixels of the frame, against finite differences across half a pixel."""
     smooth = np.random.default_rng(1).integers(0, 255, (1, SIZE, SIZE)).astype(np.uint8)
-    seen = pictures(Crops(smooth, torch.tensor([[3.0, -2.0]]), torch.tensor([1.6])), 4.0, 12.0)
+    seen = pictures(Crops(smooth, torch.tensor([[3.0, -2.0]]), torch.tensor([1.6])), 4.0)
     pixels = 60 * torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0)) - 30
     value, slope, inside = look_up(seen, pixels)
     assert inside.all()
@@ -157,11 +158,11 @@ def test_gradient_of_the_photometric_term(avatar):
     model = landmark_model(load_anny(), avatar)
     seen = seen_from(model, state)
     crops = filmed(avatar, truth)
-    seen_pictures = pictures(crops, 3.0, 12.0)
+    seen_pictures = pictures(crops, 3.0)
     points = surface_points(avatar, *spread_points(avatar, 1500))
-    appearance = learn_appearance(points, seen_pictures, truth, seen)
+    albedo, known, _, light = learn_appearance(sample(points, seen_pictures, truth, seen), seen.clip)
     # Broad noise: the loss is then nearly quadratic, and its reweighted gradient its own.
-    appearance = replace(appearance, noise=torch.tensor(1.0))
+    appearance = Appearance(points, seen_pictures, albedo, known, torch.tensor(1.0), light[0])
     term = photometric_term(appearance, seen_pictures, state, seen)
     limit = torch.tensor([[-9.0] * 4, [9.0] * 4]).double()
     chosen = {0: 2e-3, 1: 2e-3, 3: 1e-3, 4: 1e-3, 5: 4e-3, 6 + FREE.index("jawOpen"): 0.02, FRAME_SIZE - 3: 0.05}

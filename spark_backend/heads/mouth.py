@@ -1,6 +1,6 @@
 """The walls of the mouth, which nobody sees move: what they make of how the skin before them is shaped.
 
-MakeHuman's directions of identity move skin and walls apart and through each other: one random head in three showed
+MakeHuman's directions of identity move skin and walls apart and through each other: three of eight random heads showed
 its mouth's inside through the skin below the lips.
 """
 

@@ -13,10 +13,11 @@ from ..solve.landmark_model import landmark_model
 from ..solve.options import SolveOptions
 from ..solve.streaming import StreamingSolver
 from ..track.network import Encoder
+from ..track.openings import Openings
 from ..track.pose import PoseHead
 from ..track.read import Seen, read_faces
 from ..track.stream import FaceStream
-from ..track.take import Sightings, poses
+from ..track.take import Sightings, read_out
 from ..video.face import RGB
 from ..video.networks import FaceDetector
 from .tracker import Tracked
@@ -51,7 +52,8 @@ class EncoderTracker:
 
     def __init__(self, reader: FaceReader, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
         """`focal` gives the focal length in pixels of a picture of that width and height."""
-        self.reader, self.head, self.focal = reader, PoseHead(avatar), focal
+        self.reader, self.focal = reader, focal
+        self.head, self.openings = PoseHead(avatar), Openings(avatar)
         self.size = (0, 0)
 
     def __call__(self, content: RGB, seconds: float) -> Tracked | None:
@@ -62,8 +64,9 @@ class EncoderTracker:
             return None
         focal = self.focal(*self.size)
         K = np.array([[focal, 0, self.size[0] / 2], [0, focal, self.size[1] / 2], [0, 0, 1.0]])
-        pose = poses(self.head, Sightings(np.array([seconds]), [seen], self.size), K)
-        return tracked(seen, seen.weights.astype(float), pose.rotation[0], pose.translation[0])
+        sightings = Sightings(np.array([seconds]), [seen], self.size)
+        pose, weights = read_out(self.head, self.openings, sightings, K)
+        return tracked(seen, weights[0], pose.rotation[0], pose.translation[0])
 
     def forget(self) -> None:
         """See `LiveTracker`."""

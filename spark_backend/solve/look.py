@@ -1,7 +1,7 @@
 """What one person's skin looks like at fixed places, learnt from frames in which the head is known to lie right.
 
-A clip's own mean appearance inherits the errors of the landmarks that it was averaged by; that of a fit by pictures
-does not, and it is the same for every clip of the person.
+What a clip tells by itself inherits the errors of the landmarks that say where its points are; what a fit by pictures
+has found does not, and it is the same for every clip of the person.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ..geometry.rotation import matrix_from_quaternion
 from ..protocol.avatar import Avatar, Rig
@@ -18,32 +18,40 @@ from ..protocol.names import ARKIT_52
 from ..protocol.project import ClipInfo, Frames
 from ..protocol.storage import read_npz, write_npz
 from ..protocol.take import Take
+from .appearance import Appearance, Sampled, learn_appearance, sample
 from .landmark_model import FREE, FREE_INDEX, look_channels
-from .photometric_term import Appearance, learn_appearance
-from .pictures import Crops, cut_faces, pictures
+from .pictures import Crops, Pictures, cut_faces, pictures
 from .state import Observations, State
-from .surface_points import spread_points, surface_points
+from .surface_points import SurfacePoints, spread_points, surface_points
 
 LOOK = "look.npz"
 """Its name in an avatar folder."""
 POINTS = 1500
-SCALES = ((3.0, 12.0), (1.5, 8.0))
-"""Between which standard deviations pictures are compared, pixels of a crop: first broad features, then narrow ones."""
+SCALES = (3.0, 1.5)
+"""Standard deviations of the Gaussians that smooth what is compared, pixels of a crop: first broad features."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """At `N` places (those of `spread_points`), for each of the `S` of `SCALES`."""
+    """At `N` places of the skin, for each of the `S` of `SCALES`."""
 
-    mean: Float[np.ndarray, "S N"]
+    face: Int[np.ndarray, "N"]
+    bary: Float[np.ndarray, "N 3"]
+    """Triangle and barycentric coordinates of each place."""
+    albedo: Float[np.ndarray, "S N"]
+    """Logarithm, in the unknown unit of the light."""
     known: Float[np.ndarray, "S N"]
     """1 where the frames show a place, else 0."""
     noise: Float[np.ndarray, "S"]
 
-    def instead_of(self, own: Appearance, scale: int) -> Appearance:
-        """The person's appearance for a clip that has an appearance of its `own`, and no less noise than that."""
-        mean, known = (torch.as_tensor(array[scale]).float() for array in (self.mean, self.known))
-        return replace(own, mean=mean, known=known, noise=own.noise.clamp(min=float(self.noise[scale])))
+    def appearance(self, points: SurfacePoints, shown: Pictures, sampled: Sampled, scale: int) -> Appearance:
+        """The person in the light of one clip, with no less noise than the person's own."""
+        albedo, known, noise = (
+            torch.as_tensor(array[scale]).float() for array in (self.albedo, self.known, self.noise)
+        )
+        seen = replace(sampled, weight=sampled.weight * known)
+        _, _, own, light = learn_appearance(seen, torch.zeros(len(seen.value), dtype=torch.long), albedo)
+        return Appearance(points, shown, albedo, known, own.clamp(min=noise), light[0])
 
 
 def learn_look(avatar: Avatar, clips: Sequence[tuple[ClipInfo, Frames]], takes: Sequence[Take]) -> Look:
@@ -62,13 +70,14 @@ def learn_look(avatar: Avatar, clips: Sequence[tuple[ClipInfo, Frames]], takes: 
     )
     names = ("rotation", "place", "weights", "gaze", "log_focal")
     state = State(**{name: torch.cat([getattr(s, name) for s in states]) for name in names}, identity=torch.zeros(0))
-    count = len(state.log_focal)
-    # Every frame is a clip of its own: each has its focal length.
-    nothing, number = torch.zeros(count, len(FREE)), torch.arange(count)
+    owner = torch.cat([torch.full((len(s.log_focal),), number) for number, s in enumerate(states)])
+    # To the solver every frame is a clip of its own: each has its focal length.
+    nothing, number = torch.zeros(len(owner), len(FREE)), torch.arange(len(owner))
     seen = Observations(nothing[:, None, :2], nothing[:, 0], nothing, nothing, number, number.double())
-    points = surface_points(avatar, *spread_points(avatar, POINTS))
-    learnt = [learn_appearance(points, pictures(joined, *scales), state, seen) for scales in SCALES]
-    return Look(*(np.stack([getattr(a, name).numpy() for a in learnt]) for name in ("mean", "known", "noise")))
+    places = spread_points(avatar, POINTS)
+    points = surface_points(avatar, *places)
+    learnt = [learn_appearance(sample(points, pictures(joined, blur), state, seen), owner)[:3] for blur in SCALES]
+    return Look(*places, *(torch.stack(column).numpy() for column in zip(*learnt, strict=True)))
 
 
 def state_of(rig: Rig, take: Take, rows: np.ndarray) -> State:

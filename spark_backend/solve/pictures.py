@@ -1,8 +1,7 @@
 """The frames' faces as small grey pictures of one size, and what is compared in them.
 
 Each face is cut out so that its eyes' centres are `INTEROCULAR` pixels apart. Compared is the logarithm of the
-brightness between two scales, a difference of Gaussians: it keeps brows, lips, lids, moles and stubble and loses most
-of the light, its changes and the camera's exposure.
+brightness, in which albedo and light are added.
 """
 
 from dataclasses import dataclass
@@ -87,12 +86,11 @@ def cut_out(image: UInt8[np.ndarray, "H W 3"], centre: np.ndarray, zoom: float) 
     )
 
 
-def pictures(crops: Crops, fine: float, coarse: float) -> Pictures:
-    """Between two scales: standard deviations of the Gaussians, pixels of the crop."""
+def pictures(crops: Crops, blur: float) -> Pictures:
+    """Smoothed by a Gaussian: standard deviation in pixels of the crop."""
     layers = np.empty((len(crops.luma), 3, SIZE, SIZE), np.float32)
     for layer, luma in zip(layers, crops.luma, strict=True):
-        logarithm = np.log(luma.astype(np.float32) / 255 + DARKEST)
-        layer[0] = cv2.GaussianBlur(logarithm, (0, 0), fine) - cv2.GaussianBlur(logarithm, (0, 0), coarse)
+        layer[0] = np.log(cv2.GaussianBlur(luma.astype(np.float32) / 255, (0, 0), blur) + DARKEST)
         cv2.sepFilter2D(layer[0], -1, np.float32([-0.5, 0, 0.5]), np.float32([0, 1, 0]), layer[1])
         cv2.sepFilter2D(layer[0], -1, np.float32([0, 1, 0]), np.float32([-0.5, 0, 0.5]), layer[2])
     return Pictures(torch.from_numpy(layers), crops.centre, crops.zoom)

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .appearance import Appearance
 from .banded import NormalEquations, solve_step
 from .data_term import DataTerm, data_cost, data_term, landmark_precision
 from .landmark_model import LandmarkModel, gaze_limit
 from .options import SolveOptions
-from .photometric_term import Appearance, photometric_cost, photometric_term
+from .photometric_term import photometric_cost, photometric_term
 from .prior_term import prior_term, shared_prior
 from .state import FRAME_SIZE, GAZES, WEIGHTS, Observations, State, blocks
 from .time_term import time_term

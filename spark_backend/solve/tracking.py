@@ -9,13 +9,13 @@ import torch
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
 from ..protocol.project import ClipInfo, Frames
+from .appearance import Appearance, learn_appearance, sample
 from .data_term import landmark_precision
 from .evidence import Evidence
 from .landmark_model import LandmarkModel, landmark_model
 from .look import POINTS, SCALES, Look
 from .options import SolveOptions
 from .person import Tick, centred
-from .photometric_term import learn_appearance
 from .pictures import Crops, cut_faces, pictures
 from .solver import Problem, descend, solve
 from .start import initial_state, observations
@@ -68,7 +68,8 @@ def track_clip(
     each other otherwise. That reads the clip again: `SparkError` when it has gone or changed.
     """
     rows, model = np.flatnonzero(clip.frames.valid), landmark_model(head, avatar)
-    points = surface_points(avatar, *spread_points(avatar, POINTS)) if with_pictures else None
+    places = spread_points(avatar, POINTS) if look is None else (look.face, look.bary)
+    points = surface_points(avatar, *places) if with_pictures else None
     pieces, states = windows(len(rows)), []
     for number, piece in enumerate(pieces):
         step = Step(tick, number / len(pieces), 1 / len(pieces))
@@ -110,18 +111,26 @@ def landmark_problem(
 
 
 def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
-    """Every frame to the person's look, else to the mean appearance that the state so far gives; broad features
-    first."""
+    """Every frame to the person's look, else to what the frames as they lie so far show; broad features first."""
     options = problem.options
     if skin.look is not None:
         openings = options.aperture_noise * LANDMARKS_PART
         problem = replace(problem, options=replace(options, aperture_noise=openings))
-    for number, scales in enumerate(SCALES):
-        appearance = learn_appearance(skin.points, pictures(skin.crops, *scales), state, problem.seen)
+    for number, blur in enumerate(SCALES):
+        appearance = appearance_at(problem, state, skin, number, blur)
         precision = landmark_precision(problem.model, state, problem.seen, options)
         if skin.look is not None:
-            appearance = skin.look.instead_of(appearance, number)
             precision = precision * LANDMARKS_PART
         told = Step(tick, number / len(SCALES), 1 / len(SCALES))
         state = descend(replace(problem, appearance=appearance), precision, state, told)
     return state
+
+
+def appearance_at(problem: Problem, state: State, skin: Skin, scale: int, blur: float) -> Appearance:
+    """What the points look like at one of `SCALES`: the person's own look in the clip's light, else the clip's own."""
+    shown = pictures(skin.crops, blur)
+    sampled = sample(skin.points, shown, state, problem.seen)
+    if skin.look is not None:
+        return skin.look.appearance(skin.points, shown, sampled, scale)
+    albedo, known, noise, light = learn_appearance(sampled, problem.seen.clip)
+    return Appearance(skin.points, shown, albedo, known, noise, light[0])

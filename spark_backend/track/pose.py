@@ -4,6 +4,7 @@ The heads' expression is held; what is left is a rigid pose, six numbers, found 
 single frame, as live, is too little work for torch, whose calls cost more than the arithmetic.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,12 +60,13 @@ class Part(NamedTuple):
 class PoseHead:
     """The landmarks of one person's head: `geometry.landmarks.LandmarkHead` in numpy, grouped by what turns them."""
 
-    def __init__(self, avatar: Avatar) -> None:
-        corners = avatar.faces[avatar.landmark_face]
+    def __init__(self, avatar: Avatar, landmarks: Sequence[int] = range(478)) -> None:
+        """All landmarks, or some of them."""
+        corners, bary = avatar.faces[avatar.landmark_face[landmarks]], avatar.landmark_bary[landmarks]
         joint = {name: avatar.joint_names.index(name) for name in TURNING}
-        shares = {name: avatar.landmark_bary * avatar.skinning[corners, joint[name]] for name in TURNING}
+        shares = {name: bary * avatar.skinning[corners, joint[name]] for name in TURNING}
         self.rig = avatar.rig
-        self.skull = part_of(avatar, corners, avatar.landmark_bary - sum(shares.values()))
+        self.skull = part_of(avatar, corners, bary - sum(shares.values()))
         self.parts = {name: part_of(avatar, corners, share) for name, share in shares.items()}
         self.pivots = {name: avatar.joints[joint[name]].astype(float) for name in TURNING}
         a, b, c = np.moveaxis(avatar.neutral[corners], 1, 0)
@@ -74,7 +76,7 @@ class PoseHead:
         self.middle = face_middle(avatar).numpy()
         self.rest = self.shaped(np.zeros((1, len(ARKIT_52))))[0]
 
-    def shaped(self, weights: Float[np.ndarray, "T 52"]) -> Float[np.ndarray, "T 478 3"]:
+    def shaped(self, weights: Float[np.ndarray, "T 52"]) -> Float[np.ndarray, "T L 3"]:
         """The landmarks of expressions in the skull's frame."""
         turns, points = joints_from_weights(self.rig, ARKIT_52, weights), np.zeros((len(weights), *self.normals.shape))
         points[:, self.skull.rows] = moved(self.skull, weights)
@@ -84,7 +86,7 @@ class PoseHead:
         return points
 
 
-def part_of(avatar: Avatar, corners: Int[np.ndarray, "478 3"], weight: Float[np.ndarray, "478 3"]) -> Part:
+def part_of(avatar: Avatar, corners: Int[np.ndarray, "L 3"], weight: Float[np.ndarray, "L 3"]) -> Part:
     """The landmarks' part that follows a joint with these weights of their corners; rows without any are left out."""
     rows = np.flatnonzero(weight.sum(1) > 0)
     expressions = avatar.expressions[[avatar.expression_names.index(name) for name in ARKIT_52]][:, corners[rows]]

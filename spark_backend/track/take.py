@@ -14,6 +14,7 @@ from ..protocol.posing import joints_from_weights
 from ..protocol.take import Take
 from ..solve.to_take import neck_rotations
 from .gaps import bridge_rotations, bridge_values
+from .openings import Openings
 from .pose import Pose, PoseHead, pose_from_crop, refined
 from .read import Seen
 from .smooth import Steadiness, smooth_columns
@@ -64,8 +65,7 @@ def take_of(
     from where it was lost to where it is found again. Either way there is no jump.
     """
     valid, pts = sightings.valid, sightings.pts
-    weights = sightings.column("weights").astype(float)
-    pose = poses(PoseHead(avatar), sightings, K)
+    pose, weights = read_out(PoseHead(avatar), Openings(avatar), sightings, K)
     rotation = Rotation.from_matrix(pose.rotation).as_quat(scalar_first=True)
     translation = pose.translation
     if smooth:
@@ -91,15 +91,19 @@ def take_of(
     )
 
 
-def poses(head: PoseHead, sightings: Sightings, K: Float[np.ndarray, "3 3"]) -> Pose:
-    """Head poses of the frames with a face, refined on their landmarks; `PART` at a time."""
+def read_out(
+    head: PoseHead, openings: Openings, sightings: Sightings, K: Float[np.ndarray, "3 3"]
+) -> tuple[Pose, Float[np.ndarray, "N 52"]]:
+    """Of the frames with a face: head poses, refined on their landmarks, and weights, with lips and lids as far open
+    as they are seen to be; `PART` at a time."""
     names = ("rotation", "middle", "scale", "angle", "weights", "landmarks")
     columns, found = [sightings.column(name).astype(float) for name in names], []
     for start in range(0, len(columns[0]), PART):
         rotation, middle, scale, angle, weights, landmarks = (column[start : start + PART] for column in columns)
-        pose = pose_from_crop(rotation, middle, scale, angle, K, head)
-        found.append(refined(pose, head, weights, landmarks, K))
-    return Pose(np.concatenate([pose.rotation for pose in found]), np.concatenate([pose.translation for pose in found]))
+        pose = refined(pose_from_crop(rotation, middle, scale, angle, K, head), head, weights, landmarks, K)
+        found.append((pose.rotation, pose.translation, openings.seen(weights, landmarks, pose, K)))
+    rotation, translation, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Pose(rotation, translation), weights
 
 
 def steadiness(name: str) -> Steadiness:

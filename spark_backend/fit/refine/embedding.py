@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -24,9 +26,9 @@ PRIOR = 4.0
 """Frames that are as good a reason to move as the embedding is to stay."""
 IRISES = list(range(468, 478))
 """Irises stay on their eye's axis."""
-JAW = 0.02
-"""Metres that the whole of the jaw's part in a place counts in looking for the nearest."""
-CANDIDATES = 24
+REACH = 2 * FARTHEST
+"""Metres along the skin within which a landmark stays: the other lip, which touches its own, is farther."""
+CANDIDATES = 48
 
 
 def personal_landmarks(
@@ -73,19 +75,28 @@ def mean_shift(
 
 
 def onto_surface(avatar: Avatar, points: Float[np.ndarray, "L 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle and barycentric coordinates of the nearest places of the skin.
-
-    A landmark of the lower lip stays on what goes with the jaw: closed lips touch, and what lay on the other one would
-    not see the mouth open.
-    """
+    """Triangle and barycentric coordinates of the skin's nearest places that the avatar's landmarks reach along it; a
+    landmark that reaches none stays where it is."""
     rows = np.flatnonzero(skin_and_walls(avatar)[0])
-    jaw = avatar.skinning[:, avatar.joint_names.index("jaw")]
-    own = (avatar.landmark_bary * jaw[avatar.faces[avatar.landmark_face]]).sum(1)
-    carried = jaw[avatar.faces[rows]].mean(1)
     triangles = avatar.neutral[avatar.faces[rows]]
-    tree = cKDTree(np.concatenate([triangles.mean(1), JAW * carried[:, None]], 1))
-    near = tree.query(np.concatenate([points, JAW * own[:, None]], 1), k=CANDIDATES)[1]
+    near = cKDTree(triangles.mean(1)).query(points, k=CANDIDATES)[1]
     bary, distance = closest_on_triangles(points[:, None], triangles[near])
-    best = np.hypot(distance, JAW * (carried[near] - own[:, None])).argmin(1)
     each = np.arange(len(points))
-    return rows[near[each, best]], bary[each, best]
+    reached = within_reach(avatar, rows)[each[:, None], near]
+    best = np.where(reached, distance, np.inf).argmin(1)
+    stays = ~reached.any(1)
+    face = np.where(stays, avatar.landmark_face, rows[near[each, best]])
+    return face, np.where(stays[:, None], avatar.landmark_bary, bary[each, best])
+
+
+def within_reach(avatar: Avatar, rows: Int[np.ndarray, "R"]) -> Bool[np.ndarray, "L R"]:
+    """Which of the triangles `rows` lie within `REACH` of each landmark along edges of these triangles."""
+    faces = avatar.faces[rows]
+    start, end = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    length = np.linalg.norm(avatar.neutral[start] - avatar.neutral[end], axis=1)
+    pairs = np.unique(np.sort(np.stack([start, end], 1), axis=1), axis=0, return_index=True)[1]
+    count = len(avatar.neutral)
+    edges = coo_array((length[pairs], (start[pairs], end[pairs])), shape=(count, count)).tocsr()
+    corners = avatar.faces[avatar.landmark_face, avatar.landmark_bary.argmax(1)]
+    far = dijkstra(edges, directed=False, indices=corners, limit=REACH)
+    return np.isfinite(far)[:, faces].any(2)

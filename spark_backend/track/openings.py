@@ -1,0 +1,80 @@
+"""Lips and lids as far open as they are seen to be.
+
+The heads read an expression from the whole face. How wide lips and lids are open, which everybody looks at first, the
+landmarks tell better: lips that are seen to meet must meet. Each frame is the update of a Kalman filter: the encoder's
+weights are what is expected, the gaps are what is measured, and the weights change as little as explains them.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from ..geometry.landmarks import LIDS, LIPS
+from ..protocol.avatar import Avatar
+from ..protocol.names import ARKIT_52
+from ..solve.data_term import LOWER, UPPER
+from ..solve.options import SolveOptions
+from .pose import Pose, PoseHead
+
+MOVED = [row for row, name in enumerate(ARKIT_52) if not name.startswith("eyeLook")]
+"""Weights that may change; looks are the gaze's."""
+STEPS = 2
+PROBE = 0.05
+"""Change of a weight from which the gaps' change is told."""
+
+
+class Openings:
+    """The gaps between one person's lips and lids."""
+
+    def __init__(self, avatar: Avatar) -> None:
+        options = SolveOptions()
+        self.head = PoseHead(avatar, [*UPPER, *LOWER])
+        self.expected = options.encoder_sigma**2
+        # Both coordinates of all gaps of a mouth or an eye err together, and tell no more than one would by itself.
+        gaps = len(LIPS), len(LIDS) // 2, len(LIDS) // 2
+        self.measured = 2 * np.repeat(gaps, 2 * np.array(gaps)) * options.aperture_noise**2
+
+    def seen(
+        self,
+        weights: Float[np.ndarray, "T 52"],
+        landmarks: Float[np.ndarray, "T 478 _"],
+        pose: Pose,
+        K: Float[np.ndarray, "3 3"],
+    ) -> Float[np.ndarray, "T 52"]:
+        """The weights with the gaps that the landmarks (pixels) show on a head in this pose."""
+        flat = (landmarks[..., :2] - K[:2, 2]) / K[0, 0]
+        wanted = self.across(flat[:, UPPER] - flat[:, LOWER], pose)
+        expected = weights[:, MOVED].astype(float)
+        result = weights.astype(float)
+        for _ in range(STEPS):
+            gaps, slope = self.linearised(result, pose)
+            rest = wanted - gaps + (slope @ (result[:, MOVED] - expected)[..., None])[..., 0]
+            change = np.clip(expected + self.gain(slope, rest), 0, 1) - expected
+            # What a weight at its limit cannot do, the others do.
+            held = (expected + change <= 0) | (expected + change >= 1)
+            rest -= (slope @ (change * held)[..., None])[..., 0]
+            change = np.where(held, change, self.gain(slope * ~held[:, None], rest))
+            result[:, MOVED] = np.clip(expected + change, 0, 1)
+        return result
+
+    def gain(self, slope: np.ndarray, rest: np.ndarray) -> Float[np.ndarray, "T M"]:
+        """The likeliest change of the weights that explains the rest (T, R) of the gaps."""
+        spread = self.expected * slope @ np.swapaxes(slope, 1, 2) + np.diag(self.measured)
+        return self.expected * (np.swapaxes(slope, 1, 2) @ np.linalg.solve(spread, rest[..., None]))[..., 0]
+
+    def linearised(
+        self, weights: Float[np.ndarray, "T 52"], pose: Pose
+    ) -> tuple[Float[np.ndarray, "T R"], Float[np.ndarray, "T R M"]]:
+        """The gaps of an expression, and how much each of the weights widens them."""
+        probe = np.where(weights[:, MOVED] > 0.5, -PROBE, PROBE)
+        tried = np.repeat(weights[:, None], len(MOVED) + 1, 1)
+        tried[:, range(1, len(MOVED) + 1), MOVED] += probe
+        points = self.head.shaped(tried.reshape(-1, weights.shape[1])).reshape(*tried.shape[:2], -1, 3)
+        camera = points @ np.swapaxes(pose.rotation, 1, 2)[:, None] + pose.translation[:, None, None]
+        flat = camera[..., :2] / camera[..., 2:]
+        gaps = flat[:, :, : len(UPPER)] - flat[:, :, len(UPPER) :]
+        gaps = self.across(gaps.reshape(len(weights), -1, 2), pose).reshape(*tried.shape[:2], -1)
+        return gaps[:, 0], np.swapaxes((gaps[:, 1:] - gaps[:, :1]) / probe[..., None], 1, 2)
+
+    def across(self, flat: Float[np.ndarray, "T N 2"], pose: Pose) -> Float[np.ndarray, "T R"]:
+        """Differences of x / z and y / z in interocular distances, in one row."""
+        return (flat * (pose.translation[:, 2:, None] / self.head.interocular)).reshape(len(flat), -1)

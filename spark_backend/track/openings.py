@@ -17,7 +17,6 @@ from .pose import Pose, PoseHead
 
 MOVED = [row for row, name in enumerate(ARKIT_52) if not name.startswith("eyeLook")]
 """Weights that may change; looks are the gaze's."""
-STEPS = 2
 PROBE = 0.05
 """Change of a weight from which the gaps' change is told."""
 
@@ -43,17 +42,15 @@ class Openings:
         """The weights with the gaps that the landmarks (pixels) show on a head in this pose."""
         flat = (landmarks[..., :2] - K[:2, 2]) / K[0, 0]
         wanted = self.across(flat[:, UPPER] - flat[:, LOWER], pose)
-        expected = weights[:, MOVED].astype(float)
-        result = weights.astype(float)
-        for _ in range(STEPS):
-            gaps, slope = self.linearised(result, pose)
-            rest = wanted - gaps + (slope @ (result[:, MOVED] - expected)[..., None])[..., 0]
-            change = np.clip(expected + self.gain(slope, rest), 0, 1) - expected
-            # What a weight at its limit cannot do, the others do.
-            held = (expected + change <= 0) | (expected + change >= 1)
-            rest -= (slope @ (change * held)[..., None])[..., 0]
-            change = np.where(held, change, self.gain(slope * ~held[:, None], rest))
-            result[:, MOVED] = np.clip(expected + change, 0, 1)
+        result, expected = weights.astype(float), weights[:, MOVED].astype(float)
+        gaps, slope = self.linearised(result, pose)
+        rest = wanted - gaps
+        change = np.clip(expected + self.gain(slope, rest), 0, 1) - expected
+        # What a weight at its limit cannot do, the others do.
+        held = (expected + change <= 0) | (expected + change >= 1)
+        rest -= (slope @ (change * held)[..., None])[..., 0]
+        change = np.where(held, change, self.gain(slope * ~held[:, None], rest))
+        result[:, MOVED] = np.clip(expected + change, 0, 1)
         return result
 
     def gain(self, slope: np.ndarray, rest: np.ndarray) -> Float[np.ndarray, "T M"]:

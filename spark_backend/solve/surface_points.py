@@ -15,8 +15,9 @@ from ..protocol.names import ARKIT_52, JOINTS
 from .landmark_model import FREE_INDEX, JawTurn, expression_along, jaw_turn, look_weights, move_by
 from .state import State
 
-HIDDEN = ("mouth_interior", "lips", "eyes", "ears", "scalp")
-"""Regions in which no point is placed. Lips roll in and shade each other: the landmarks tell better where they are."""
+HIDDEN = ("mouth_interior", "lips", "eyelids", "eyes", "ears", "scalp")
+"""Regions in which no point is placed. Lips and lids roll in, fold and shade: the landmarks tell better where they
+are."""
 LEAST_FACING = -0.2
 """Of a triangle's normal towards the front; what looks away more is never well seen."""
 

@@ -22,12 +22,13 @@ from spark_backend.adapt.learn import Material, begin, learn
 from spark_backend.adapt.personal import Person
 from spark_backend.encoders.generic import generic_weights, readout_from_bytes
 from spark_backend.encoders.readout import Readout
+from spark_backend.evaluate.curves import correlation
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.geometry.rotation import quaternion_from_matrix
 from spark_backend.models import resolve_model
 from spark_backend.pipeline.adapt import curriculum, first_heads
 from spark_backend.pipeline.lessons import EFFORT, Studio, learned_and_judged, own_lessons, person_sights
-from spark_backend.pipeline.measure import correlation, rotation_error
+from spark_backend.pipeline.measure import rotation_error
 from spark_backend.pipeline.options import AdaptOptions, LeftOut
 from spark_backend.pipeline.streamed import intrinsics, usual_focal
 from spark_backend.protocol.avatar import load_avatar

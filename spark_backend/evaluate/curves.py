@@ -41,8 +41,12 @@ def compare(
         raise ValueError("the takes have nothing in common that moves")
     theirs = np.stack([np.interp(times[inside], reference.pts, reference.weight(name)) for name in names], 1)
     ours, theirs = values[inside] - values[inside].mean(0), theirs - theirs.mean(0)
-    scale = np.linalg.norm(ours, axis=0) * np.linalg.norm(theirs, axis=0)
-    products = (ours * theirs).sum(0)
-    correlations = np.divide(products, scale, out=np.zeros(len(names)), where=scale > 0)
-    whole = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
-    return Agreement(names, correlations, float(products.sum()) / whole if whole > 0 else 0.0)
+    correlations = np.array([correlation(*pair) for pair in zip(ours.T, theirs.T, strict=True)])
+    return Agreement(names, correlations, correlation(ours.ravel(), theirs.ravel()))
+
+
+def correlation(a: Float[np.ndarray, "T"], b: Float[np.ndarray, "T"]) -> float:
+    """Pearson's, 0 when one of the two does not move."""
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 1e-12 else 0.0

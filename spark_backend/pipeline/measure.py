@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..evaluate.curves import correlation
 from ..evaluate.landmarks import LEFT_IRIS, RIGHT_IRIS
 from ..protocol.avatar import Avatar
 from ..protocol.posing import pose_vertices, quaternion_to_matrix
@@ -97,13 +98,6 @@ def truth_figures(avatar: Avatar, take: Take, true_avatar: Avatar, truth: Take) 
         second_difference(points, seen),
         second_difference(true_points, seen),
     )
-
-
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's, 0 when one of the two does not move."""
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 1e-12 else 0.0
 
 
 def rotation_error(found: np.ndarray, truth: np.ndarray) -> float:

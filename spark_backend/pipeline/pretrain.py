@@ -17,6 +17,7 @@ from ..adapt.train import Course, Lessons, Stage, course, run_epoch, spreads
 from ..encoders.generic import readout_to_bytes
 from ..encoders.mediapipe import load_score_network
 from ..encoders.readout import Readout
+from ..evaluate.curves import correlation
 from ..heads.anny import load_anny
 from ..models import resolve_model
 from ..protocol.errors import SparkError
@@ -24,7 +25,6 @@ from ..protocol.job import Metric, Progress, Report
 from ..protocol.storage import write_atomic, write_json
 from ..render.choice import rasterizer_by_name
 from ..track.network import open_cues
-from .measure import correlation
 from .options import SmirkOptions
 from .people import made_up_person, moments
 from .progress import sections, warned

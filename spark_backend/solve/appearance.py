@@ -55,23 +55,30 @@ class Appearance:
     """Of `shading_basis`."""
 
 
-def project_points(posed: PosedPoints, state: State, seen: Observations) -> tuple[Tensor, Tensor, Tensor]:
-    """Pixels from the principal point (T, N, 2), focal lengths (T, 1, 1), depth (T, N, 1)."""
-    focal = state.log_focal.exp()[seen.clip].float()[:, None, None]
-    depth = posed.camera[..., 2:]
-    return focal * posed.camera[..., :2] / depth, focal, depth
+@dataclass(frozen=True)
+class Glimpse:
+    """What pictures show where a state puts points."""
 
-
-def turned_normals(points: SurfacePoints, state: State) -> Float[Tensor, "T N 3"]:
+    posed: PosedPoints
+    focal: Float[Tensor, "T 1 1"]
+    """Pixels."""
+    normals: Float[Tensor, "T N 3"]
     """Camera axes."""
-    return points.normal @ state.rotation.float().mT
+    value: Float[Tensor, "T N"]
+    slope: Float[Tensor, "T N 2"]
+    """By pixels of the frame."""
+    weight: Float[Tensor, "T N"]
+    """0 where a point looks away or lies outside of the crop, 1 where it looks at the camera."""
 
 
-def visibility(normals: Float[Tensor, "T N 3"], posed: PosedPoints) -> Float[Tensor, "T N"]:
-    """0 where the surface looks away, 1 where it looks at the camera. What covers what is left to robustness."""
-    towards = posed.camera / posed.camera.norm(dim=-1, keepdim=True)
-    facing = -(normals * towards).sum(-1)
-    return ((facing - LEAST_FACING) / (FULLY_FACING - LEAST_FACING)).clamp(0, 1)
+def glimpse(points: SurfacePoints, pictures: Pictures, state: State, seen: Observations) -> Glimpse:
+    """The values of all points. What covers them is left to robustness."""
+    posed, normals = pose_points(points, state), points.normal @ state.rotation.float().mT
+    focal = state.log_focal.exp()[seen.clip].float()[:, None, None]
+    value, slope, inside = look_up(pictures, focal * posed.camera[..., :2] / posed.camera[..., 2:])
+    facing = -(normals * (posed.camera / posed.camera.norm(dim=-1, keepdim=True))).sum(-1)
+    visible = ((facing - LEAST_FACING) / (FULLY_FACING - LEAST_FACING)).clamp(0, 1)
+    return Glimpse(posed, focal, normals, value, slope, visible * inside)
 
 
 def shading_basis(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
@@ -95,10 +102,8 @@ def sample(points: SurfacePoints, pictures: Pictures, state: State, seen: Observ
     """The pictures where the state puts the points."""
     parts = []
     for rows in blocks(len(seen.pts)):
-        part, some = state.select(rows), seen.select(rows)
-        posed, normals = pose_points(points, part), turned_normals(points, part)
-        value, _, inside = look_up(pictures.select(rows), project_points(posed, part, some)[0])
-        parts.append((value, visibility(normals, posed) * inside, shading_basis(normals)))
+        shown = glimpse(points, pictures.select(rows), state.select(rows), seen.select(rows))
+        parts.append((shown.value, shown.weight, shading_basis(shown.normals)))
     return Sampled(*map(torch.cat, zip(*parts, strict=True)))
 
 

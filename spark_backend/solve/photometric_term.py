@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .appearance import OUTLIER, Appearance, project_points, shading_basis, shading_slope, turned_normals, visibility
+from .appearance import OUTLIER, Appearance, Glimpse, glimpse, shading_basis, shading_slope
 from .data_term import DataTerm
-from .pictures import Pictures, look_up
+from .pictures import Pictures
 from .state import ROTATION, Observations, State
-from .surface_points import motion_along, pose_points
+from .surface_points import motion_along
 
 EVIDENCE = 0.1
 """How much of its nominal information a point carries: neighbours see the same features."""
@@ -23,34 +23,28 @@ def photometric_cost(
     appearance: Appearance, pictures: Pictures, state: State, seen: Observations
 ) -> Float[Tensor, "T"]:
     """Only the cost, for trying a step."""
-    posed, normals = pose_points(appearance.points, state), turned_normals(appearance.points, state)
-    value, _, inside = look_up(pictures, project_points(posed, state, seen)[0])
-    counts = visibility(normals, posed) * inside * appearance.known
-    return robust(appearance, value, normals, counts)[0]
+    return robust(appearance, glimpse(appearance.points, pictures, state, seen))[0]
 
 
 def robust(
-    appearance: Appearance, value: Tensor, normals: Tensor, counts: Tensor
+    appearance: Appearance, shown: Glimpse
 ) -> tuple[Float[Tensor, "T"], Float[Tensor, "T N"], Float[Tensor, "T N"]]:
     """Cost, error and the error's weight."""
-    error = value - appearance.albedo - shading_basis(normals) @ appearance.light
-    square = (error / appearance.noise).square() / OUTLIER**2
+    error = shown.value - appearance.albedo - shading_basis(shown.normals) @ appearance.light
+    square, counts = (error / appearance.noise).square() / OUTLIER**2, shown.weight * appearance.known
     cost = 0.5 * EVIDENCE * OUTLIER**2 * (counts * torch.log1p(square)).sum(-1)
     return cost.double(), error, EVIDENCE * counts / appearance.noise.square() / (1 + square)
 
 
 def photometric_term(appearance: Appearance, pictures: Pictures, state: State, seen: Observations) -> DataTerm:
     """Cost and Gauss-Newton model of some frames of a known person: nothing is shared."""
-    points = appearance.points
-    posed, normals = pose_points(points, state), turned_normals(points, state)
-    pixels, focal, depth = project_points(posed, state, seen)
-    value, slope, inside = look_up(pictures, pixels)
-    counts = visibility(normals, posed) * inside * appearance.known
-    cost, error, weight = robust(appearance, value, normals, counts)
-    across = slope * focal / depth
-    along = -(across * posed.camera[..., :2]).sum(-1, keepdim=True) / depth
-    jacobian = motion_along(points, posed, state, torch.cat([across, along], -1))
-    jacobian[..., ROTATION] -= torch.linalg.cross(normals, shading_slope(normals, appearance.light))
+    shown = glimpse(appearance.points, pictures, state, seen)
+    cost, error, weight = robust(appearance, shown)
+    camera = shown.posed.camera
+    across = shown.slope * shown.focal / camera[..., 2:]
+    along = -(across * camera[..., :2]).sum(-1, keepdim=True) / camera[..., 2:]
+    jacobian = motion_along(appearance.points, shown.posed, state, torch.cat([across, along], -1))
+    jacobian[..., ROTATION] -= torch.linalg.cross(shown.normals, shading_slope(shown.normals, appearance.light))
     weighted = jacobian * weight[..., None]
     gradient = (weighted.mT @ error[..., None])[..., 0].double()
     return DataTerm(

@@ -67,7 +67,8 @@ class PoseHead:
         shares = {name: bary * avatar.skinning[corners, joint[name]] for name in TURNING}
         self.rig = avatar.rig
         self.skull = part_of(avatar, corners, bary - sum(shares.values()))
-        self.parts = {name: part_of(avatar, corners, share) for name, share in shares.items()}
+        parts = {name: part_of(avatar, corners, share) for name, share in shares.items()}
+        self.parts = {name: part for name, part in parts.items() if len(part.rows)}
         self.pivots = {name: avatar.joints[joint[name]].astype(float) for name in TURNING}
         a, b, c = np.moveaxis(avatar.neutral[corners], 1, 0)
         normals = np.cross(b - a, c - a)

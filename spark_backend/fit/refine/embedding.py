@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...geometry.closest import closest_on_triangles
+from ...geometry.mesh import unique_edges
 from ...heads.mouth import skin_and_walls
 from ...protocol.avatar import Avatar
 from .shots import Shots
@@ -91,12 +92,10 @@ def onto_surface(avatar: Avatar, points: Float[np.ndarray, "L 3"]) -> tuple[np.n
 
 def within_reach(avatar: Avatar, rows: Int[np.ndarray, "R"]) -> Bool[np.ndarray, "L R"]:
     """Which of the triangles `rows` lie within `REACH` of each landmark along edges of these triangles."""
-    faces = avatar.faces[rows]
-    start, end = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
+    faces, count = avatar.faces[rows], len(avatar.neutral)
+    start, end = unique_edges(torch.as_tensor(faces).long()).numpy().T
     length = np.linalg.norm(avatar.neutral[start] - avatar.neutral[end], axis=1)
-    pairs = np.unique(np.sort(np.stack([start, end], 1), axis=1), axis=0, return_index=True)[1]
-    count = len(avatar.neutral)
-    edges = coo_array((length[pairs], (start[pairs], end[pairs])), shape=(count, count)).tocsr()
+    edges = coo_array((length, (start, end)), shape=(count, count)).tocsr()
     corners = avatar.faces[avatar.landmark_face, avatar.landmark_bary.argmax(1)]
     far = dijkstra(edges, directed=False, indices=corners, limit=REACH)
     return np.isfinite(far)[:, faces].any(2)

@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool2d
 
 from ...encoders.mediapipe import LandmarkNetwork
 from ...encoders.perceptual import PerceptualFeatures
+from ...geometry.mesh import unique_edges
 from ...geometry.rotation import matrix_from_vector
 from ...geometry.skinning import SkinnedHead
 from ...heads.mouth import skin_and_walls
@@ -86,10 +87,10 @@ def prepare(model: FlexibleHead, shots: Shots, rasterizer: Rasterizer) -> Setup:
     chosen = np.flatnonzero(drawn_faces(avatar, model.free[:, 0].numpy() > 0))
     weight = np.where(skin_and_walls(avatar)[0][chosen], 1.0, ORGANS)
     faces = avatar.faces[avatar.face_material == avatar.material_names.index("skin")]
-    edges = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+    edges = unique_edges(torch.as_tensor(faces).long())
     mesh = avatar_topology(avatar, torch.as_tensor(chosen))
     counts = torch.as_tensor(weight).float()
-    return Setup(model, shots, mesh, counts, torch.as_tensor(edges).long(), rasterizer)
+    return Setup(model, shots, mesh, counts, edges, rasterizer)
 
 
 def drawn_faces(avatar: Avatar, near: Bool[np.ndarray, "V"]) -> Bool[np.ndarray, "F"]:

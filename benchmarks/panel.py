@@ -128,18 +128,9 @@ def press_buttons(installed, project: Path) -> dict[str, float]:
     """Every button that starts or ends work or reads the project, once; the longest call of the pump during a job."""
     import bpy
 
-    presses = {
-        "check": bpy.ops.spark.check_backend,
-        "models": bpy.ops.spark.list_models,
-        "train": bpy.ops.spark.train,
-        "cancel": bpy.ops.spark.cancel,
-        "refresh": bpy.ops.spark.refresh_project,
-        "report": bpy.ops.spark.copy_report,
-        "open": lambda: bpy.ops.spark.open_project(directory=str(project)),
-    }
     session, taken = installed.session(), {}
     list_only(project.parent / "endless.mp4")
-    for name, press in presses.items():
+    for name, press in installed.buttons(project).items():
         bpy.context.view_layer.update()  # else `bpy.ops` works off what the press before has left to do
         taken[f"button {name}"] = clocked(press)
         if name == "train":

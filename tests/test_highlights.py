@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from photographs import photographed
 
 from spark_backend.fit.gloss import ZONES, zones_of
 from spark_backend.fit.highlights import measure_gloss
@@ -11,20 +12,14 @@ from spark_backend.fit.merging import light_samples, merge
 from spark_backend.fit.sightings import Frame
 from spark_backend.fit.subject import Subject, look, read_subject
 from spark_backend.heads.anny import load_anny
-from spark_backend.render.colour import bytes_from_linear
-from spark_backend.render.decoder import avatar_topology
-from spark_backend.render.deferred import render_batch
 from spark_backend.render.reflectance import Maps
-from spark_backend.render.shading import distant_light, over
-from spark_backend.render.warp import WarpRasterizer
+from spark_backend.render.shading import distant_light
 
-SIZE, PICTURE, DISTANCE = 192, 256, 0.7
-FACING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+SIZE, PICTURE = 192, 256
 LIGHTS = (
     distant_light((-0.5, -0.5, -0.7), (0.60, 0.58, 0.56), (0.25, 0.26, 0.28)),
     distant_light((0.5, -0.4, -0.75), (0.50, 0.49, 0.47), (0.30, 0.30, 0.32)),
 )
-TURNS = ((-0.5, 0.0), (-0.2, 0.15), (0.2, -0.15), (0.5, 0.0))
 SKIN = (0.36, 0.21, 0.14)
 
 
@@ -36,20 +31,7 @@ def filmed(subject: Subject, gloss: np.ndarray) -> list[Frame]:
     values[:, :3], values[:, 4], values[:, 7] = SKIN, 0.5, 1
     values[subject.rows, 3], values[subject.rows, 4] = 2 * (zones @ gloss[:, 1]), zones @ gloss[:, 0]
     maps = Maps(torch.as_tensor(subject.every.picture(values)))
-    K = np.array([[2.6 * PICTURE, 0, PICTURE / 2], [0, 2.6 * PICTURE, PICTURE / 2], [0, 0, 1.0]])
-    middle, frames = avatar.neutral[avatar.regions["face"]].mean(0), []
-    for clip, light in enumerate(LIGHTS):
-        for yaw, pitch in TURNS:
-            turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-            nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-            rotation = FACING @ nod @ turn
-            points = (avatar.neutral - middle) @ rotation.T + [0, 0, DISTANCE]
-            posed, camera = torch.as_tensor(points).float()[None], torch.as_tensor(K).float()[None]
-            size = (PICTURE, PICTURE)
-            colour, cover = render_batch(posed, camera, size, avatar_topology(avatar), maps, [light], WarpRasterizer())
-            picture = bytes_from_linear(over(colour, cover, torch.full((3,), 0.1)))[0].numpy()
-            frames.append(Frame(picture, points, K, clip, rotation))
-    return frames
+    return photographed(avatar, maps, LIGHTS, PICTURE)
 
 
 @pytest.fixture(scope="module")

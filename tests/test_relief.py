@@ -3,21 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from photographs import photographed
 
 from spark_backend.fit.appearance import Texture, fit_texture
 from spark_backend.fit.sightings import Frame
 from spark_backend.fit.texels import TexelMap, avatar_texels, surface_normals
 from spark_backend.heads.anny import load_anny
 from spark_backend.protocol.avatar import Avatar
-from spark_backend.render.colour import bytes_from_linear
 from spark_backend.render.decoder import avatar_topology
-from spark_backend.render.deferred import render_batch, vertex_tangents
+from spark_backend.render.deferred import vertex_tangents
 from spark_backend.render.reflectance import Maps
-from spark_backend.render.shading import distant_light, over
-from spark_backend.render.warp import WarpRasterizer
+from spark_backend.render.shading import distant_light
 
-SIZE, PICTURE, DISTANCE = 256, 320, 0.7
-FACING = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+SIZE, PICTURE = 256, 320
 LIGHTS = (
     distant_light((-0.7, -0.4, -0.6), (0.75, 0.72, 0.70), (0.25, 0.26, 0.28)),
     distant_light((0.7, -0.3, -0.6), (0.60, 0.58, 0.55), (0.30, 0.30, 0.32)),
@@ -25,7 +23,6 @@ LIGHTS = (
 DEPTH, SPACING = 0.0006, 0.014
 """Of the grooves, metres."""
 SKIN, MOLE = (0.44, 0.26, 0.17), (0.35, 0.18, 0.10)
-TURNS = ((-0.5, 0.0), (-0.2, 0.15), (0.2, -0.15), (0.5, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -51,31 +48,17 @@ def grooved(avatar: Avatar, texels: TexelMap, depth: float) -> np.ndarray:
     return -np.stack([(rising * along[:, :3]).sum(1), (rising * across).sum(1)], 1)
 
 
-def photographed(avatar: Avatar, texels: TexelMap, lean: np.ndarray, albedo: np.ndarray) -> list[Frame]:
+def filmed(avatar: Avatar, texels: TexelMap, lean: np.ndarray, albedo: np.ndarray) -> list[Frame]:
     """The head from some sides in two lights."""
     values = np.zeros((len(lean), 8), np.float32)
     values[:, :3], values[:, 4], values[:, 5:7], values[:, 7] = albedo, 0.5, lean, 1
     maps = Maps(torch.as_tensor(texels.picture(values)))
-    K = np.array([[2.6 * PICTURE, 0, PICTURE / 2], [0, 2.6 * PICTURE, PICTURE / 2], [0, 0, 1.0]])
-    middle = avatar.neutral[avatar.regions["face"]].mean(0)
-    frames = []
-    for clip, light in enumerate(LIGHTS):
-        for yaw, pitch in TURNS:
-            turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-            nod = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-            rotation = FACING @ nod @ turn
-            points = (avatar.neutral - middle) @ rotation.T + [0, 0, DISTANCE]
-            posed, camera = torch.as_tensor(points).float()[None], torch.as_tensor(K).float()[None]
-            mesh, size = avatar_topology(avatar), (PICTURE, PICTURE)
-            colour, cover = render_batch(posed, camera, size, mesh, maps, [light], WarpRasterizer())
-            picture = bytes_from_linear(over(colour, cover, torch.full((3,), 0.1)))[0].numpy()
-            frames.append(Frame(picture, points, K, clip, rotation))
-    return frames
+    return photographed(avatar, maps, LIGHTS, PICTURE)
 
 
 def found(avatar: Avatar, texels: TexelMap, lean: np.ndarray, albedo: np.ndarray) -> tuple[Texture, np.ndarray]:
     """The texture, and (N, 2) the slopes of its normal map."""
-    texture = fit_texture(avatar, photographed(avatar, texels, lean, albedo), SIZE)
+    texture = fit_texture(avatar, filmed(avatar, texels, lean, albedo), SIZE)
     normal = texture.normal.reshape(-1, 3)[texels.texel]
     return texture, normal[:, :2] / normal[:, 2:]
 

@@ -18,6 +18,19 @@ import bpy
 MODULE = "bl_ext.user_default.spark_capture"
 
 
+def buttons(project):
+    """The buttons that start or end work, or read the project, by name, in the order in which they make sense."""
+    return {
+        "check": bpy.ops.spark.check_backend,
+        "models": bpy.ops.spark.list_models,
+        "train": bpy.ops.spark.train,
+        "cancel": bpy.ops.spark.cancel,
+        "refresh": bpy.ops.spark.refresh_project,
+        "report": bpy.ops.spark.copy_report,
+        "open": lambda: bpy.ops.spark.open_project(directory=str(project)),
+    }
+
+
 class Canvas:
     """Stands in for a UILayout, which only a window has: notes what is drawn, refuses what Blender would not know."""
 

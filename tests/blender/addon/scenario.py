@@ -418,17 +418,8 @@ def step_drawing():
 def step_buttons():
     """Whether a button that starts or ends work, or reads the project, waits for something."""
     list_only("endless")
-    presses = {
-        "check": bpy.ops.spark.check_backend,
-        "models": bpy.ops.spark.list_models,
-        "train": bpy.ops.spark.train,
-        "cancel": bpy.ops.spark.cancel,
-        "refresh": bpy.ops.spark.refresh_project,
-        "report": bpy.ops.spark.copy_report,
-        "open": lambda: bpy.ops.spark.open_project(directory=str(WORK / "Anna K.spark")),
-    }
     waits = {}
-    for name, press in presses.items():
+    for name, press in installed.buttons(WORK / "Anna K.spark").items():
         if name == "cancel":
             pump_until(lambda: session().state("work").stage == "Working")
         with installed.noted_calls("sleep", "Popen.wait", "Popen.communicate") as waits[name]:

@@ -23,8 +23,8 @@ NOISE = 0.01
 SLIDERS = {"": {}, ", smoothed": {"smoothing": 0.06}, ", keys reduced": {"smoothing": 0.06, "tolerance": 0.01}}
 """What else is set while the slider Mouth is moved."""
 BOUNDS = {"all panels": 2e-3, "import": 1.0, "bake 1,000 frames": 0.5, "bake 10,000 frames": 5.0}
-BOUNDS |= {"button": 0.05, "pump": 0.05}
-"""Seconds that are not to be exceeded, by the name's beginning."""
+BOUNDS |= {"button": 0.05, "pump": 0.05, "slider": 0.05}
+"""Seconds that are not to be exceeded, by the name's beginning; of sliders in every slice."""
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "blender"
 
 
@@ -44,7 +44,8 @@ def main() -> None:
     print(f"Blender {answer['version']}, {options.objects} other objects, {answer['clips']} clips")
     for name, seconds in answer["seconds"].items():
         bound = next((bound for start, bound in BOUNDS.items() if name.startswith(start)), None)
-        print(f"  {name:34} {1e3 * seconds:9.2f} ms" + (f"   (at most {1e3 * bound:.0f})" if bound else ""))
+        bound = None if name.endswith(", all") else bound
+        print(f"  {name:50} {1e3 * seconds:9.2f} ms" + (f"   (at most {1e3 * bound:.0f})" if bound else ""))
 
 
 def prepare(folder: Path) -> Path:
@@ -107,21 +108,35 @@ def measure(request: dict) -> dict:
         settings.take_index = settings.takes.find(name)
         bpy.ops.spark.bake_take()  # the first makes the curves
         seconds[f"bake {name}"] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
-        seconds |= {f"slider, {name}{more}": slide(bpy.context, **options) for more, options in SLIDERS.items()}
+        for more, options in SLIDERS.items():
+            seconds |= slide(bpy.context, f"slider, {name}{more}", **options)
     panels = sorted(name for name in dir(bpy.types) if name.startswith("SPARK_PT_"))
     drawing = {name: statistics.median(clocked(draw, installed, name) for _ in range(ROUNDS)) for name in panels}
     seconds |= {"all panels": sum(drawing.values()), **drawing, **press_buttons(installed, Path(request["project"]))}
     return {"version": bpy.app.version_string, "clips": len(settings.clips), "seconds": seconds}
 
 
-def slide(context, **options: float) -> float:
-    """The slider Mouth moved, with others set before."""
+def slide(context, name: str, **options: float) -> dict[str, float]:
+    """The slider Mouth moved, first after others were set: the longest slice in which curves are written, and all of
+    them.
+    """
+    from spark_blender import adjust_playing
     from spark_blender.adjust_properties import head_in
 
-    sliders = head_in(context).armature.animation_data.action.spark_adjust
-    for name, value in options.items():
-        setattr(sliders, name, value)
-    return statistics.median(clocked(setattr, sliders, "mouth", value) for value in (1.1, 1.2, 1.3))
+    sliders, found = head_in(context).armature.animation_data.action.spark_adjust, {}
+    for title, wishes in (("set", [{"mouth": 1.05, **options}]), ("drag", [{"mouth": 1.1}, {"mouth": 1.2}])):
+        drags = []
+        for wish in wishes:
+            whole, adjust_playing.settle = adjust_playing.settle, list  # as in a window, where timers write the rest
+            slices = [clocked(lambda wish=wish: [setattr(sliders, *item) for item in wish.items()])]
+            adjust_playing.settle = whole
+            slices[0] += clocked(adjust_playing.turn, adjust_playing.SLICE)
+            while adjust_playing._writings:
+                slices.append(clocked(adjust_playing.turn, adjust_playing.SLICE))
+            drags.append((max(slices), sum(slices)))
+        longest, total = (statistics.median(figures) for figures in zip(*drags, strict=True))
+        found |= {f"{name}, {title}, slice": longest, f"{name}, {title}, all": total}
+    return found
 
 
 def press_buttons(installed, project: Path) -> dict[str, float]:

@@ -6,9 +6,11 @@ from bpy.props import EnumProperty, IntProperty
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.timeline import Rate
 
-from .adjust_properties import frame_at, head_in, list_keys, reset, seconds_at, wish_of
+from .adjust_playing import play, settle
+from .adjust_properties import head_in, list_keys, reset
+from .adjust_wish import frame_at, seconds_at
 from .operators.base import SentenceOnError
-from .scene.adjust import apply, keep, measure_rest, move_head, retime
+from .scene.adjust import keep, measure_rest, move_head, retime
 from .scene.captured import action_of
 from .scene.scene import HeadObjects
 
@@ -33,6 +35,7 @@ class AdjustsTake(SentenceOnError):
 
     def work(self, context: bpy.types.Context) -> None:
         head = head_in(context)
+        settle()
         self.change(context, head, action_of(head.armature))
 
 
@@ -58,7 +61,7 @@ class SPARK_OT_set_rest(AdjustsTake, bpy.types.Operator):
         for key in settings.keys:
             key.rest = rest.weights.get(key.name, 0.0)
         settings.rest_jaw, settings.has_rest = rest.jaw, True
-        apply(head, wish_of(action))
+        play(action)
 
 
 class SPARK_OT_clear_rest(AdjustsTake, bpy.types.Operator):
@@ -69,7 +72,7 @@ class SPARK_OT_clear_rest(AdjustsTake, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, head: HeadObjects, action: bpy.types.Action) -> None:
         action.spark_adjust.has_rest = False
-        apply(head, wish_of(action))
+        play(action)
 
 
 class SPARK_OT_list_keys(AdjustsTake, bpy.types.Operator):
@@ -90,7 +93,8 @@ class SPARK_OT_reset_adjustments(AdjustsTake, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, head: HeadObjects, action: bpy.types.Action) -> None:
         reset(action)
-        move_head(head, wish_of(action), "BONE", None)
+        move_head(head, "BONE", None)
+        play(action)
 
 
 class SPARK_OT_keep_adjustments(AdjustsTake, bpy.types.Operator):
@@ -113,8 +117,9 @@ class SPARK_OT_retime(AdjustsTake, bpy.types.Operator):
     def change(self, context: bpy.types.Context, head: HeadObjects, action: bpy.types.Action) -> None:
         settings, render = action.spark_adjust, context.scene.render
         first, last = (seconds_at(action, frame) for frame in (settings.first, settings.last))
-        retime(head, wish_of(action), Rate(render.fps, render.fps_base), action["spark_start"])
+        retime(head, Rate(render.fps, render.fps_base), action["spark_start"])
         settings.first, settings.last = frame_at(action, first), frame_at(action, last)
+        play(action)
         self.report(
             {"INFO"}, "Camera, picture and sound keep their frames; Bake Take with Match Scene brings them along"
         )
@@ -131,7 +136,10 @@ class SPARK_OT_move_head(AdjustsTake, bpy.types.Operator):
     def change(self, context: bpy.types.Context, head: HeadObjects, action: bpy.types.Action) -> None:
         if context.mode != "OBJECT":
             raise SparkError("Blender is in another mode; go to Object Mode and try again")
-        move_head(head, wish_of(action), self.place, context.scene.camera)
+        try:
+            move_head(head, self.place, context.scene.camera)
+        finally:
+            play(action)
 
 
 CLASSES = (

@@ -11,26 +11,17 @@ from bpy.props import (
     StringProperty,
 )
 
-from spark_backend.protocol.errors import SparkError
-
+from .adjust_playing import play
+from .adjust_wish import wish_of
 from .scene.adjust import apply, heads_of_takes, move_head
-from .scene.captured import action_of, forget_captured, timing
+from .scene.captured import action_of, forget_captured
 from .scene.head_motion import hand_back, place_of
-from .scene.performance import REGIONS, Adjustments, RestFace
 from .scene.scene import HeadObjects
 
 
 def play_anew(settings: "SPARK_PG_adjust | SPARK_PG_adjusted_key", context: bpy.types.Context) -> None:
-    """A slider was moved: every head that plays the action shows it at once. A fault is noted for the panel."""
-    action = settings.id_data
-    action.spark_adjust.fault = ""
-    for scene in bpy.data.scenes:
-        for head in heads_of_takes(scene):
-            if head.armature.animation_data.action == action:
-                try:
-                    apply(head, wish_of(action))
-                except SparkError as error:
-                    action.spark_adjust.fault = str(error)
+    """A slider was moved: every head that plays the action shows it."""
+    play(settings.id_data)
 
 
 def play_trimmed(settings: "SPARK_PG_adjust", context: bpy.types.Context) -> None:
@@ -102,39 +93,6 @@ def unregister_properties() -> None:
     del bpy.types.Action.spark_adjust
 
 
-def wish_of(action: bpy.types.Action) -> Adjustments:
-    """What the sliders of an action say."""
-    settings = action.spark_adjust
-    trim = None
-    if settings.use_trim:
-        trim = (seconds_at(action, settings.first), seconds_at(action, settings.last))
-    rest = RestFace()
-    if settings.has_rest:
-        rest = RestFace({key.name: key.rest for key in settings.keys}, tuple(settings.rest_jaw))
-    return Adjustments(
-        strengths={region: getattr(settings, region) for region in REGIONS},
-        key_strengths={key.name: key.strength for key in settings.keys if key.strength != 1},
-        smoothing=settings.smoothing,
-        tolerance=settings.tolerance,
-        mirror=settings.mirror,
-        rest=rest,
-        trim=trim,
-        loop=settings.loop,
-    )
-
-
-def seconds_at(action: bpy.types.Action, frame: float) -> float:
-    """The take's second at a frame of the scene."""
-    rate, start = timing(action)
-    return (frame - start) / rate.per_second
-
-
-def frame_at(action: bpy.types.Action, seconds: float) -> int:
-    """The frame of the scene nearest to a second of the take."""
-    rate, start = timing(action)
-    return round(start + seconds * rate.per_second)
-
-
 def list_keys(head: HeadObjects) -> None:
     """Makes the list of shape keys the head's; strengths that were set stay."""
     settings = action_of(head.armature).spark_adjust
@@ -147,7 +105,7 @@ def list_keys(head: HeadObjects) -> None:
 
 
 def reset(action: bpy.types.Action) -> None:
-    """Puts all sliders back; the curves follow with the next `apply`."""
+    """Puts all sliders back; the curves follow with the next `play`."""
     settings = action.spark_adjust
     for name in set(settings.bl_rna.properties.keys()) - {"rna_type", "name", "keys"}:
         settings.property_unset(name)
@@ -159,7 +117,8 @@ def prepare_bake(head: HeadObjects) -> None:
     """Before another take is baked: stands object and camera where they were before they carried the head's motion."""
     action = head.armature.animation_data and head.armature.animation_data.action
     if action and place_of(action) != "BONE":
-        move_head(head, wish_of(action), "BONE", None)
+        move_head(head, "BONE", None)
+        apply(head, wish_of(action))
 
 
 def start_anew(head: HeadObjects) -> None:

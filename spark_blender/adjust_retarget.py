@@ -8,14 +8,15 @@ from bpy.props import CollectionProperty, FloatProperty, IntProperty, PointerPro
 from spark_backend.protocol.errors import SparkError
 
 from .adjust_operators import AdjustsTake
-from .adjust_properties import wish_of
+from .adjust_wish import wish_of
 from .operators.base import SentenceOnError
-from .scene.adjust import apply
+from .scene.adjust import adjusted_performance
 from .scene.captured import timing
 from .scene.guess import guess_mapping
 from .scene.mapping import BONES, KeyMapping, Row, load_mapping, save_mapping
 from .scene.retarget import retarget
 from .scene.scene import HeadObjects
+from .viewport import waiting
 
 
 def can_follow(settings: "SPARK_PG_retarget", item: bpy.types.Object) -> bool:
@@ -202,11 +203,12 @@ class SPARK_OT_retarget(AdjustsTake, bpy.types.Operator):
         target, wish = character_of(context), wish_of(action)
         if head.mesh == target or head.armature == target:
             raise SparkError(f"{target.name}: is the captured head itself; choose another character")
-        performance = apply(head, wish)
-        rate, start = timing(action)
-        frames = start + performance.seconds * rate.per_second
         mapping, name = mapping_of(context.scene.spark_retarget), f"{action.name} on {target.name}"
-        retarget(head.armature, target, performance, mapping, name, frames, wish.tolerance)
+        with waiting():
+            performance = adjusted_performance(head, wish)
+            rate, start = timing(action)
+            frames = start + performance.seconds * rate.per_second
+            retarget(head.armature, target, performance, mapping, name, frames, wish.tolerance)
 
 
 CLASSES = (

@@ -13,7 +13,7 @@ from spark_backend.protocol.job import Job
 from spark_backend.protocol.launch import backend_command, running_jobs
 from spark_backend.protocol.project import open_project
 
-from . import result, runtime
+from . import adjust_playing, result, runtime
 from .backend import describe_check, describe_failure, find_backend, job_parent
 from .job_state import JobState
 from .pictures import take_picture
@@ -39,6 +39,7 @@ _settling = 0
 def tick() -> float:
     """Blender's timer. Returns the seconds until the next call."""
     pump()
+    adjust_playing.take_up()
     redraw()
     return BUSY_INTERVAL if runtime.session().active or _settling else IDLE_INTERVAL
 

@@ -5,6 +5,7 @@ import bpy
 from . import (
     adjust_operators,
     adjust_panels,
+    adjust_playing,
     adjust_properties,
     adjust_retarget,
     live,
@@ -44,6 +45,7 @@ def after_load(*_: object) -> None:
     forget_heads()
     paths.after_load()
     pump.take_up_projects()
+    adjust_playing.take_up()
 
 
 @bpy.app.handlers.persistent
@@ -51,12 +53,26 @@ def after_undo(*_: object) -> None:
     """The scene is as it was, what is on disk is not."""
     forget_heads()
     pump.list_anew()
+    adjust_playing.take_up()
+
+
+@bpy.app.handlers.persistent
+def before_change(*_: object) -> None:
+    """What is in memory is about to be replaced by another state or another file."""
+    adjust_playing.forget()
+
+
+@bpy.app.handlers.persistent
+def before_render(*_: object) -> None:
+    """What is rendered is what the sliders say."""
+    adjust_playing.settle()
 
 
 @bpy.app.handlers.persistent
 def before_save(target: str, *_: object) -> None:
-    """Paths in a file start from where it is."""
+    """Paths in a file start from where it is; its curves are whole."""
     paths.before_save(target)
+    adjust_playing.settle()
 
 
 @bpy.app.handlers.persistent
@@ -66,6 +82,10 @@ def after_save(target: str, *_: object) -> None:
 
 
 HANDLERS = (
+    ("load_pre", before_change),
+    ("undo_pre", before_change),
+    ("redo_pre", before_change),
+    ("render_init", before_render),
     ("load_post", after_load),
     ("undo_post", after_undo),
     ("redo_post", after_undo),
@@ -94,6 +114,7 @@ def register_all() -> None:
 
 def unregister_all() -> None:
     """Everything out, in the opposite order; running jobs are let go of."""
+    adjust_playing.close()
     if bpy.app.timers.is_registered(pump.tick):
         bpy.app.timers.unregister(pump.tick)
     for name, handler in HANDLERS:

@@ -16,6 +16,7 @@ from spark_backend.protocol.project import Project
 from spark_backend.protocol.take import Take, load_take
 from spark_backend.protocol.timeline import Rate, frame_range, nearest_rate
 
+from .adjust_playing import settle
 from .adjust_properties import prepare_bake, start_anew
 from .properties import absolute
 from .scene.asset import mark_as_asset
@@ -129,6 +130,7 @@ def bake(project: Project, name: str, placement: Placement) -> tuple[str, ...]:
 
 def lay_keys(head: HeadObjects, avatar: Avatar, take: Take, name: str, rate: Rate, placement: Placement) -> None:
     """Writes the take's keys to where the placement wants them; what is baked is what adjustments start from."""
+    settle()
     prepare_bake(head)
     owners = (head.armature, head.mesh.data.shape_keys)
     plays = all(owner.animation_data is not None and owner.animation_data.action is not None for owner in owners)

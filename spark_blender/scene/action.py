@@ -28,27 +28,42 @@ def write_curves(owner: bpy.types.ID, name: str, frames: np.ndarray, curves: Ite
     Where actions have slots, every owner that is given the same name shares one action; before 4.4 an owner of another
     kind than the action's gets one of its own, whose name says of what. Curves of the same path are replaced.
     """
-    action = assign_action(owner, name)
-    fill_curves(channels_of(owner, action), frames, curves)
+    action, curves = assign_action(owner, name), list(curves)
+    channels = channels_of(owner, action)
+    for curve in curves:
+        if (fcurve := channels.fcurves.find(curve.path, index=curve.index)) is not None:
+            fcurve.keyframe_points.clear()  # with all that was made of them by hand
+    fill_curves(channels, frames, curves)
     return action
 
 
 def fill_curves(channels: bpy.types.bpy_struct, frames: np.ndarray, curves: Iterable[Curve]) -> None:
-    """One linear key per frame (T,) and curve, in what `channels_of` gives. Curves of the same path are replaced."""
+    """One linear key per frame (T,) and curve, in what `channels_of` gives. Keys that are there already stay."""
     points = np.empty((len(frames), 2), np.float32)
     points[:, 0] = frames
-    linear = np.full(len(frames), LINEAR, np.int32)
     for curve in curves:
         points[:, 1] = curve.values
         fcurve = channels.fcurves.find(curve.path, index=curve.index)
         fcurve = fcurve or channels.fcurves.new(curve.path, index=curve.index)
         if fcurve.group is None or fcurve.group.name != curve.group:  # Blender complains of one that is set already
             fcurve.group = channels.groups.get(curve.group) or channels.groups.new(curve.group)
-        fcurve.keyframe_points.clear()
-        fcurve.keyframe_points.add(len(frames))
-        fcurve.keyframe_points.foreach_set("co", points.ravel())
-        fcurve.keyframe_points.foreach_set("interpolation", linear)
-        fcurve.update()
+        fill_curve(fcurve, points.ravel())
+
+
+def fill_curve(fcurve: bpy.types.FCurve, points: np.ndarray) -> None:
+    """Gives a curve these keys (2 K,): frame and value of each. As many keys as there are keep their interpolation."""
+    keys, count = fcurve.keyframe_points, len(points) // 2
+    if len(keys) == count:
+        before = np.empty_like(points)
+        keys.foreach_get("co", before)
+        if np.array_equal(before, points):
+            return
+    else:
+        keys.clear()
+        keys.add(count)
+        keys.foreach_set("interpolation", np.full(count, LINEAR, np.int32))
+    keys.foreach_set("co", points)
+    fcurve.update()
 
 
 def assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:

@@ -13,6 +13,7 @@ from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.timeline import Rate
 
 from .performance import Performance, unit
+from .stepwise import Steps, finished
 
 CAPTURED = "spark_captured"
 RATE, START = "spark_rate", "spark_start"
@@ -58,27 +59,47 @@ def existing_channels(owner: bpy.types.ID, action: bpy.types.Action) -> bpy.type
     return action.layers[0].strips[0].channelbag(slot, ensure=True)
 
 
+def captured_curves(owner: bpy.types.ID) -> bpy.types.bpy_prop_collection:
+    """The captured curves of the armature or the shape keys."""
+    return existing_channels(owner, captured_of(action_of(owner))).fcurves
+
+
+def captured_state(armature: bpy.types.Object, mesh: bpy.types.Object) -> tuple[object, ...]:
+    """What `read_performance` depends on: as long as this is the same, so is that. Nothing changes captured keys."""
+    owners = (armature, mesh.data.shape_keys)
+    names = (bone.name for bone in armature.pose.bones), (key.name for key in owners[1].key_blocks)
+    return (*(captured_of(action_of(owner)).session_uid for owner in owners), *map(tuple, names))
+
+
 def read_performance(armature: bpy.types.Object, mesh: bpy.types.Object) -> Performance:
     """What was captured of a head, at all times at which any of its curves has a key."""
+    return finished(read_steps(armature, mesh))
+
+
+def read_steps(armature: bpy.types.Object, mesh: bpy.types.Object) -> Steps[Performance]:
+    """`read_performance`, curve by curve."""
     action, keys = action_of(armature), mesh.data.shape_keys
     rate, start = timing(captured_of(action))
     bones = {bone.name: bone_path(bone.name) for bone in armature.pose.bones}
-    curves = read_curves(existing_channels(armature, captured_of(action)), bones.values())
     key_paths = {key.name: key_path(key.name) for key in keys.key_blocks}
-    curves |= read_curves(existing_channels(keys, captured_of(action_of(keys))), key_paths.values())
+    name = action.name
+    yield
+    curves = yield from curve_steps(armature, bones.values())
+    curves |= yield from curve_steps(keys, key_paths.values())
     if not curves:
-        raise SparkError(f"{action.name}: has no keys of a take; bake the take again")
+        raise SparkError(f"{name}: has no keys of a take; bake the take again")
     frames = common_frames(points[0] for points in curves.values())
     values = {curve: values_at(frames, points) for curve, points in curves.items()}
+    yield
     names = tuple(name for name, path in key_paths.items() if (path, 0) in values)
-    weights = [values[key_paths[name], 0] for name in names]
-    return Performance(
-        seconds=(frames - start) / rate.per_second,
-        names=names,
-        weights=np.stack(weights, axis=1) if weights else np.zeros((len(frames), 0)),
-        rotations={bone: unit(q) for bone, q in vectors(values, bones, "rotation_quaternion", 4).items()},
-        locations=vectors(values, bones, "location", 3),
-    )
+    weights = np.array([values[key_paths[name], 0] for name in names]).reshape(len(names), len(frames)).T
+    yield
+    rotations = vectors(values, bones, "rotation_quaternion", 4)
+    for bone, rotation in rotations.items():
+        rotations[bone] = unit(rotation)
+        yield
+    seconds = (frames - start) / rate.per_second
+    return Performance(seconds, names, weights, rotations, vectors(values, bones, "location", 3))
 
 
 def action_of(owner: bpy.types.ID) -> bpy.types.Action:
@@ -98,14 +119,20 @@ def key_path(key: str) -> str:
     return f'key_blocks["{bpy.utils.escape_identifier(key)}"].value'
 
 
-def read_curves(channels: bpy.types.bpy_struct, starts: Iterable[str]) -> dict[tuple[str, int], np.ndarray]:
-    """(2, T) frames and values of each curve whose path begins so, by path and index."""
+def curve_steps(owner: bpy.types.ID, starts: Iterable[str]) -> Steps[dict[tuple[str, int], np.ndarray]]:
+    """(2, T) frames and values of each captured curve whose path begins so, by path and index.
+
+    Curves are looked up at every step, because what Blender had in memory at the step before may be gone.
+    """
     starts, found = tuple(starts), {}
-    for curve in channels.fcurves:
-        if curve.data_path.startswith(starts) and len(curve.keyframe_points):
+    names = [(curve.data_path, curve.array_index) for curve in captured_curves(owner)]
+    for path, index in names:
+        curve = captured_curves(owner).find(path, index=index) if path.startswith(starts) else None
+        if curve is not None and len(curve.keyframe_points):
             points = np.empty(2 * len(curve.keyframe_points), np.float32)
             curve.keyframe_points.foreach_get("co", points)
-            found[curve.data_path, curve.array_index] = points.reshape(-1, 2).T.astype(float)
+            found[path, index] = points.reshape(-1, 2).T.astype(float)
+            yield
     return found
 
 

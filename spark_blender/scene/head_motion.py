@@ -13,12 +13,15 @@ from spark_backend.protocol.timeline import sign_continuous
 
 from .action import Curve, assign_action, channels_of, fill_curves
 from .performance import Performance
+from .stepwise import Steps
 
 ROOT = "root"
 PLACES = ("BONE", "OBJECT", "CAMERA")
 PLACE = "spark_head_motion"
 CARRIER, CARRIER_REST, CARRIER_MODE = "spark_carrier", "spark_carrier_rest", "spark_carrier_rotation_mode"
 """Custom properties of the armature's action: the place; the object or camera that moves, and how it stood before."""
+
+MATRICES_AT_ONCE = 1000
 
 
 def place_of(action: bpy.types.Action) -> str:
@@ -68,26 +71,32 @@ def rest_basis(action: bpy.types.Action) -> Matrix:
     return Matrix(np.array(action[CARRIER_REST]).reshape(4, 4).tolist())
 
 
-def write_carrier(
+def carrier_steps(
     armature: bpy.types.Object, action: bpy.types.Action, performance: Performance, frames: np.ndarray
-) -> None:
+) -> Steps[None]:
     """Keys the root's motion on the carrier, at every frame (T,), and stands the root still."""
     carrier = action[CARRIER]
     motion = root_motion(armature, performance)
     rest = np.array(rest_basis(action), float)
+    yield
     if carrier == armature:
         matrices = rest @ motion
     else:
         world = np.array(armature.matrix_basis, float)
         matrices = world @ np.linalg.inv(motion) @ np.linalg.inv(world) @ rest
-    parts = [Matrix(matrix.tolist()).decompose() for matrix in matrices]
+    parts = []
+    for first in range(0, len(matrices), MATRICES_AT_ONCE):
+        yield
+        parts += [Matrix(matrix).decompose() for matrix in matrices[first : first + MATRICES_AT_ONCE].tolist()]
     location = np.array([part[0] for part in parts])
     rotation = sign_continuous(np.array([part[1] for part in parts]))
     curves = [Curve("location", i, location[:, i], "Object Transforms") for i in range(3)]
     curves += [Curve("rotation_quaternion", i, rotation[:, i], "Object Transforms") for i in range(4)]
     if carrier != armature:
         assign_action(carrier, f"{action.name} camera motion")[CARRIER] = carrier
-    fill_curves(channels_of(carrier, carrier.animation_data.action), frames, curves)
+    for curve in curves:
+        yield
+        fill_curves(channels_of(carrier, carrier.animation_data.action), frames, [curve])
     still_root(armature, action)
 
 

@@ -56,9 +56,13 @@ def widen_sliders(mesh_object: bpy.types.Object, names: Sequence[str], weights: 
     """
     for name, values in zip(names, weights.T, strict=True):
         key = mesh_object.data.shape_keys.key_blocks.get(name)
-        if key is not None and len(values):
-            key.slider_max = min(max(key.slider_max, float(values.max())), 10.0)
-            key.slider_min = max(min(key.slider_min, float(values.min())), -10.0)
+        if key is None or not len(values):
+            continue
+        lowest, highest = max(float(values.min()), -10.0), min(float(values.max()), 10.0)
+        if highest > key.slider_max:  # setting a property has Blender work the scene out anew
+            key.slider_max = highest
+        if lowest < key.slider_min:
+            key.slider_min = lowest
 
 
 def add_vertex_groups(mesh_object: bpy.types.Object, avatar: Avatar) -> None:

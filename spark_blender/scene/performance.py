@@ -1,7 +1,8 @@
 """A performance as arrays, and what may be changed of it. Plain numpy, no bpy.
 
-The changes are always worked out from what was captured, in one fixed order: rest face, mirror, strength, smoothing,
-trim and loop. So any of them can be taken back at any time.
+The changes are always worked out from what was captured, in one fixed order: rest face, mirror, smoothing, strength,
+trim and loop. So any of them can be taken back at any time. What comes after the smoothing can be done to every curve
+by itself.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from spark_backend.protocol.names import mirrored, region_of
 from spark_backend.protocol.posing import multiply_quaternions
 from spark_backend.protocol.timeline import sign_continuous
 
-from .smoothing import smooth, smooth_weights
+from .smoothing import accent_steps, smooth_steps
+from .stepwise import Steps, finished
 
 REGIONS = ("brows", "eyes", "mouth", "jaw", "head")
 BONE_REGIONS = {"eye_left": "eyes", "eye_right": "eyes", "jaw": "jaw", "root": "head", "neck": "head"}
@@ -67,12 +69,32 @@ class Adjustments:
 
 def adjusted(captured: Performance, wish: Adjustments) -> Performance:
     """The performance after all adjustments, key reduction aside."""
+    rested = turned_to_rest(captured, wish)
+    return shaped(finished(smoothed_steps(rested, accent_steps(rested.weights), wish.smoothing)), wish)
+
+
+def turned_to_rest(captured: Performance, wish: Adjustments) -> Performance:
+    """The performance less its resting face, and mirrored."""
     result = relative_to_rest(captured, wish.rest)
-    result = mirror(result) if wish.mirror else result
-    result = strengthened(result, wish.strengths, wish.key_strengths)
-    result = smoothed(result, wish.smoothing)
+    return mirror(result) if wish.mirror else result
+
+
+def shaped(smooth: Performance, wish: Adjustments) -> Performance:
+    """What was smoothed after strength, trim and loop. Every curve of it depends on the same curve or bone alone."""
+    result = strengthened(smooth, wish.strengths, wish.key_strengths)
     result = trimmed(result, *wish.trim) if wish.trim else result
     return looped(result, wish.loop)
+
+
+def parts(performance: Performance, together: int) -> list[Performance]:
+    """The performance in pieces: so many shape keys each, and every bone by itself."""
+    times, names = performance.seconds, performance.names
+    some = [slice(first, first + together) for first in range(0, len(names), together)]
+    pieces = [Performance(times, names[part], performance.weights[:, part], {}, {}) for part in some]
+    for bone in dict.fromkeys((*performance.rotations, *performance.locations)):
+        own = [{bone: kind[bone]} if bone in kind else {} for kind in (performance.rotations, performance.locations)]
+        pieces.append(Performance(times, (), np.zeros((len(times), 0)), *own))
+    return pieces
 
 
 def rest_face(captured: Performance, first: float, last: float) -> RestFace:
@@ -90,7 +112,9 @@ def relative_to_rest(performance: Performance, rest: RestFace) -> Performance:
     """The resting face taken off: weights less its, never below 0; the jaw turned back by its angle."""
     offset = np.array([rest.weights.get(name, 0.0) for name in performance.names])
     changed = offset != 0
-    weights = np.where(changed, np.maximum(performance.weights - offset, 0), performance.weights)
+    weights = performance.weights
+    if changed.any():
+        weights = np.where(changed, np.maximum(weights - offset, 0), weights)
     rotations = dict(performance.rotations)
     if "jaw" in rotations and not np.array_equal(rest.jaw, IDENTITY):
         rotations["jaw"] = sign_continuous(multiply_quaternions(inverse(rest.jaw)[None], rotations["jaw"]))
@@ -124,14 +148,24 @@ def strengthened(performance: Performance, regions: Mapping[str, float], keys: M
     return replace(performance, weights=performance.weights * factors, rotations=rotations, locations=locations)
 
 
-def smoothed(performance: Performance, width: float) -> Performance:
-    """All curves smoothed by a Gaussian of `width` seconds; accents of shape keys keep their height."""
+def smoothed_steps(performance: Performance, accents: Steps[np.ndarray], width: float) -> Steps[Performance]:
+    """All curves smoothed by a Gaussian of `width` seconds; accents of shape keys, (T, E), keep their height."""
     if width <= 0:
         return performance
-    times = performance.seconds
-    rotations = {bone: unit(smooth(times, q, width)) for bone, q in performance.rotations.items()}
-    locations = {bone: smooth(times, p, width) for bone, p in performance.locations.items()}
-    weights = smooth_weights(times, performance.weights, width)
+    kept = yield from accents
+    moving = (performance.weights, *performance.rotations.values(), *performance.locations.values())
+    together = np.concatenate([values.T for values in moving]).T  # column by column in memory
+    yield
+    smooth = yield from smooth_steps(performance.seconds, together, width)
+    weights, *others = np.split(smooth, np.cumsum([values.shape[1] for values in moving])[:-1], axis=1)
+    for calm, rough, accent in zip(weights.T, performance.weights.T, kept.T, strict=True):
+        calm += accent * (rough - calm)
+        yield
+    rotations = dict(zip(performance.rotations, others, strict=False))
+    for bone, rotation in rotations.items():
+        rotations[bone] = unit(rotation)
+        yield
+    locations = dict(zip(performance.locations, others[len(rotations) :], strict=True))
     return replace(performance, weights=weights, rotations=rotations, locations=locations)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .stepwise import Steps, finished
+
 KEYS_AT_ONCE = 40_000
 """So many fit into a processor's cache; a thousand alone take longer to ask for than to work out."""
 
@@ -18,23 +20,33 @@ def reduce_keys(times: np.ndarray, values: np.ndarray, tolerance: float) -> np.n
 
 def reduce_each(times: np.ndarray, vectors: np.ndarray, tolerance: float) -> list[np.ndarray]:
     """`reduce_keys` of each of the vectors (N, T, C) by itself, many at once: curves are laid end to end."""
+    return finished(reduce_steps(times, vectors, tolerance))
+
+
+def reduce_steps(times: np.ndarray, vectors: np.ndarray, tolerance: float) -> Steps[list[np.ndarray]]:
+    """`reduce_each`, step by step."""
     number, count, width = vectors.shape
     if tolerance <= 0 or count < 3:
         return [np.arange(count)] * number
     kept = np.zeros((number, count), bool)
     kept[:, [0, -1]] = True
-    together = max(1, KEYS_AT_ONCE // count)
+    together = curves_at_once(count)
     for first in range(0, number, together):
         part = slice(first, first + together)
         values = vectors[part].reshape(-1, width)
-        keep_worst(np.resize(times, len(values)), values, kept[part].reshape(-1), tolerance)
+        yield from keep_worst(np.resize(times, len(values)), values, kept[part].reshape(-1), tolerance)
     return [np.flatnonzero(row) for row in kept]
 
 
-def keep_worst(times: np.ndarray, values: np.ndarray, kept: np.ndarray, tolerance: float) -> None:
+def curves_at_once(keys: int) -> int:
+    """How many curves of so many keys are worked on together."""
+    return max(1, KEYS_AT_ONCE // keys)
+
+
+def keep_worst(times: np.ndarray, values: np.ndarray, kept: np.ndarray, tolerance: float) -> Steps[None]:
     """Marks in `kept` (T,), where ends are marked, the keys of the curves (T, C) without which lines are too far off.
 
-    Every round keeps the worst key of each line between kept keys that is too far off (Ramer, 1972).
+    Every round, a step, keeps the worst key of each line between kept keys that is too far off (Ramer, 1972).
     """
     columns, knots, unsure = [*np.ascontiguousarray(values.T)], np.flatnonzero(kept), np.flatnonzero(~kept)
     line = np.searchsorted(knots, unsure)
@@ -53,3 +65,4 @@ def keep_worst(times: np.ndarray, values: np.ndarray, kept: np.ndarray, toleranc
         rest = np.repeat(wrong, sizes) & (unsure != new)
         unsure, new = unsure[rest], new[rest]
         left, right = np.where(unsure > new, new, left[rest]), np.where(unsure < new, new, right[rest])
+        yield

@@ -137,7 +137,8 @@ def probe_retime(request, avatar, take) -> dict:
 
     head = baked(avatar, take).head
     bpy.context.scene.render.fps = 24
-    retime(head, wish(), Rate(24), 101)
+    retime(head, Rate(24), 101)
+    apply(head, wish())
     frames = [101 + seconds * 24 for seconds in take.pts[[0, 7, 23]]]
     answer = {"shown": all_shown(head, frames)}
     apply(head, wish(strengths={"jaw": 0.5}))
@@ -156,7 +157,8 @@ def probe_head_motion(request, avatar, take) -> dict:
     head, camera, scene = built.head, built.camera, bpy.context.scene
     answer = {}
     for step, place in enumerate(("BONE", "OBJECT", "CAMERA", "BONE")):
-        move_head(head, wish(), place, camera)
+        move_head(head, place, camera)
+        apply(head, wish())
         if place == "CAMERA":
             apply(head, wish(strengths={"jaw": 1.0}))  # as a slider does
         seen, moved = [], []
@@ -180,7 +182,7 @@ def probe_faults(request, avatar, take) -> dict:
     import bpy
 
     from spark_backend.protocol.errors import SparkError
-    from spark_blender.scene.adjust import apply, keep, move_head
+    from spark_blender.scene.adjust import adjusted_performance, apply, keep, move_head
     from spark_blender.scene.mapping import KeyMapping
     from spark_blender.scene.retarget import retarget
 
@@ -195,19 +197,19 @@ def probe_faults(request, avatar, take) -> dict:
         except SparkError as error:
             sentences[name] = str(error)
 
-    refused("no camera", lambda: move_head(head, wish(), "CAMERA", None))
-    refused("no such place", lambda: move_head(head, wish(), "MOON", camera))
+    refused("no camera", lambda: move_head(head, "CAMERA", None))
+    refused("no such place", lambda: move_head(head, "MOON", camera))
     camera.parent = head.armature
-    refused("parent", lambda: move_head(head, wish(), "CAMERA", camera))
+    refused("parent", lambda: move_head(head, "CAMERA", camera))
     camera.parent = None
     camera.keyframe_insert("location")
-    refused("moving camera", lambda: move_head(head, wish(), "CAMERA", camera))
+    refused("moving camera", lambda: move_head(head, "CAMERA", camera))
     head.armature.scale = (1, 2, 1)
-    refused("uneven", lambda: move_head(head, wish(), "OBJECT", camera))
+    refused("uneven", lambda: move_head(head, "OBJECT", camera))
     head.armature.scale = (1, 1, 1)
-    move_head(head, wish(), "OBJECT", camera)
+    move_head(head, "OBJECT", camera)
     refused("keep", lambda: keep(head))
-    performance = apply(head, wish())
+    performance = adjusted_performance(head, wish())
     refused("nothing mapped", lambda: retarget(head.armature, head.mesh, performance, KeyMapping(), "x", take.pts))
     del head.armature.animation_data.action["spark_rate"]
     head.armature.animation_data.action.get("spark_captured").pop("spark_rate")
@@ -265,7 +267,7 @@ def probe_retarget(request, avatar, take) -> dict:
     import bpy
     import numpy as np
 
-    from spark_blender.scene.adjust import apply
+    from spark_blender.scene.adjust import adjusted_performance, apply
     from spark_blender.scene.captured import action_of
     from spark_blender.scene.guess import guess_mapping
     from spark_blender.scene.retarget import retarget
@@ -280,7 +282,8 @@ def probe_retarget(request, avatar, take) -> dict:
     mesh.data.shape_keys.animation_data_create().action = former
     mapping = guess_mapping([key.name for key in mesh.data.shape_keys.key_blocks], list(bones))
     mapping = replace(mapping, bones={**mapping.bones, "jaw": "jaw"})
-    performance = apply(head, wish(strengths={"jaw": 0.8}))
+    performance = adjusted_performance(head, wish(strengths={"jaw": 0.8}))
+    apply(head, wish(strengths={"jaw": 0.8}))
     frames = START + performance.seconds * RATE
     for _ in range(2):
         retarget(head.armature, mesh, performance, mapping, "talk on hero", frames)

@@ -113,4 +113,15 @@ def test_looks_are_left_to_the_gaze() -> None:
 def test_some_landmarks_are_shaped_as_all_are() -> None:
     avatar, rows = toy_avatar(), [3, 100, 14]
     weights = np.random.default_rng(0).random((4, 52))
-    np.testing.assert_allclose(PoseHead(avatar, rows).shaped(weights), PoseHead(avatar).shaped(weights)[:, rows])
+    np.testing.assert_allclose(
+        PoseHead(avatar, rows).shaped(weights), PoseHead(avatar).shaped(weights)[:, rows], atol=1e-7
+    )
+
+
+def test_slopes_are_those_of_small_differences() -> None:
+    head = PoseHead(toy_avatar())
+    weights = np.random.default_rng(3).random((2, 52))
+    slopes = head.slopes(weights)
+    for column, small in enumerate(1e-2 * np.eye(52)):
+        change = (head.shaped(weights + small) - head.shaped(weights - small)) / 2e-2
+        np.testing.assert_allclose(slopes[:, column], change, atol=2e-5)

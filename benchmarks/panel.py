@@ -110,6 +110,7 @@ def measure(request: dict) -> dict:
         seconds[f"bake {name}"] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
         for more, options in SLIDERS.items():
             seconds |= slide(bpy.context, f"slider, {name}{more}", **options)
+        seconds[f"export handed over, {name}"] = hand_over(installed, Path(request["project"]))
     panels = sorted(name for name in dir(bpy.types) if name.startswith("SPARK_PT_"))
     drawing = {name: statistics.median(clocked(draw, installed, name) for _ in range(ROUNDS)) for name in panels}
     seconds |= {"all panels": sum(drawing.values()), **drawing, **press_buttons(installed, Path(request["project"]))}
@@ -137,6 +138,17 @@ def slide(context, name: str, **options: float) -> dict[str, float]:
         longest, total = (statistics.median(figures) for figures in zip(*drags, strict=True))
         found |= {f"{name}, {title}, slice": longest, f"{name}, {title}, all": total}
     return found
+
+
+def hand_over(installed, project: Path) -> float:
+    """An export started, which is cancelled then."""
+    from spark_backend.protocol.project import open_project
+    from spark_blender.exporting import start_export
+
+    seconds = clocked(start_export, open_project(project), project.parent / "out.fbx", "ANY")
+    installed.session().cancel("export")
+    installed.pump_until(lambda: not installed.session().is_busy("export"), "export", PATIENCE)
+    return seconds
 
 
 def press_buttons(installed, project: Path) -> dict[str, float]:

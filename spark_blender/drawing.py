@@ -6,7 +6,7 @@ import bpy
 
 from . import runtime
 from .job_state import JobState
-from .session import SET_UP, WORK
+from .session import EXPORT, SET_UP, WORK
 
 LETTER_WIDTH = 6.4
 """Mean width in pixels of a letter of Blender's interface at a scale of 1."""
@@ -39,8 +39,8 @@ def alert(layout: bpy.types.UILayout, context: bpy.types.Context, message: str, 
         box.operator("spark.resume", icon="PLAY")
     row = box.row(align=True)
     row.operator("spark.open_log", icon="TEXT").kind = kind
-    if kind == WORK:
-        row.operator("spark.dismiss", icon="X")
+    if kind in (WORK, EXPORT):
+        row.operator("spark.dismiss", icon="X").kind = kind
 
 
 def draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

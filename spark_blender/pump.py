@@ -15,12 +15,13 @@ from spark_backend.protocol.project import open_project
 
 from . import adjust_playing, result, runtime
 from .backend import describe_check, describe_failure, find_backend, job_parent
+from .exporting import finish_export, note_exported
 from .job_state import JobState
 from .pictures import take_picture
 from .preferences import preferences_of
 from .project import project_folder, refresh
 from .properties import SPARK_PG_settings, settings_of
-from .session import CAMERAS, CHECK, MODELS, SET_UP, WORK, Backend, last_lines, stopped_job
+from .session import CAMERAS, CHECK, EXPORT, MODELS, SET_UP, WORK, Backend, last_lines, stopped_job
 from .strengths import show_strengths
 from .viewport import show_head, waiting
 
@@ -63,6 +64,17 @@ def pump() -> None:
             runtime.session().remark(kind, message)
 
 
+def wait_for_export() -> None:
+    """Waits for an export's end; why there is no file is a `SparkError`."""
+    session = runtime.session()
+    while session.is_busy(EXPORT):
+        time.sleep(0.05)
+        pump()
+    state = session.state(EXPORT)
+    if state.status != "done":
+        raise SparkError(state.message)
+
+
 def finish(kind: str, state: JobState) -> None:
     """Acts on a job's end."""
     if kind == CHECK:
@@ -73,6 +85,8 @@ def finish(kind: str, state: JobState) -> None:
         note_models(state)
     elif kind == CAMERAS:
         note_cameras(state)
+    elif kind == EXPORT:
+        finish_export(state)
     else:
         finish_work(state)
 
@@ -80,6 +94,9 @@ def finish(kind: str, state: JobState) -> None:
 def finish_work(state: JobState) -> None:
     """Brings what a job of the open project has made into the scene that has the project open."""
     if "project" not in state.options:
+        return
+    if state.command == "export":
+        note_exported(state)
         return
     folder = Path(state.options["project"])
     window = window_of(folder)
@@ -217,7 +234,7 @@ def redraw() -> None:
     """
     global _drawn, _settling
     session = runtime.session()
-    current = (session.revision, int(time.time()) if session.is_busy(WORK) or session.is_busy(SET_UP) else 0)
+    current = (session.revision, int(time.time()) if any(map(session.is_busy, (WORK, SET_UP, EXPORT))) else 0)
     if current != _drawn:
         _settling = SETTLING
     elif not _settling:

@@ -1,4 +1,4 @@
-"""A captured head and its takes in the user's scene: import, bake, export. Called by the operators and by the pump."""
+"""A captured head and its takes in the user's scene: import and bake. Called by the operators and by the pump."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,9 @@ from .adjust_playing import settle
 from .adjust_properties import prepare_bake, start_anew
 from .properties import absolute
 from .scene.asset import mark_as_asset
-from .scene.exports import export_head
 from .scene.heads import heads_of
 from .scene.layers import push_down
 from .scene.lighting import Lamp, add_clip_lights
-from .scene.programs import PROGRAMS
 from .scene.renewal import renew_head
 from .scene.scene import HeadObjects, add_clip, add_take_camera, bake_take, import_avatar, insert_take
 
@@ -81,18 +79,14 @@ def stamp(head: HeadObjects, project: Project) -> None:
 def mark_head(project: Project) -> None:
     """Puts the project's head of this scene into the asset browser."""
     require_object_mode()
-    head = find_head(project.folder)
-    if head is None:
-        raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
+    head = required_head(project)
     preview = project.avatar_folder / "preview.png"
     mark_as_asset(head, load_avatar(project.avatar_folder).licences, preview if preview.exists() else None)
 
 
 def light_scene(project: Project, take: str, lamps: Sequence[Mapping[str, Any]], ambient: Sequence[float]) -> None:
     """Lights the head in the scene as its clip was lit; `lamps` and `ambient` as `spark light` tells them."""
-    head = find_head(project.folder)
-    if head is None:
-        raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
+    head = required_head(project)
     turn = world_from_camera(load_avatar(project.avatar_folder), load_take(project.take_path(take)))[:3, :3]
     found = [Lamp(lamp["name"], turn @ lamp["towards"], np.array(lamp["colour"])) for lamp in lamps]
     low, high = np.array(head.mesh.bound_box).min(0), np.array(head.mesh.bound_box).max(0)
@@ -160,17 +154,12 @@ def source_video(take: Take) -> Path | None:
     return Path(path) if path and Path(path).is_file() else None
 
 
-def export(project: Project, path: Path, program: str = "ANY") -> None:
-    """Writes the project's head, as it is in the scene, to a file whose ending chooses the format, for a program."""
-    require_object_mode()
+def required_head(project: Project) -> HeadObjects:
+    """The project's head in the scene, which must be there."""
     head = find_head(project.folder)
     if head is None:
         raise SparkError(f"{project.folder.stem}: not in this scene; import the avatar first")
-    try:
-        export_head(head, path, PROGRAMS[program])
-    except (RuntimeError, OSError) as error:  # what Blender's exporters raise
-        reason = " ".join(str(error).removeprefix("Error:").split())
-        raise SparkError(f"{path}: could not be written ({reason}); choose another place") from error
+    return head
 
 
 def heads(folder: Path) -> Iterator[HeadObjects]:

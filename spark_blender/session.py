@@ -30,9 +30,9 @@ KEPT_JOBS = 10
 LOG_LINES, LOG_BYTES = 5, 2000
 """How much of a log is shown, and read for it."""
 
-CHECK, WORK, SET_UP, MODELS, CAMERAS = "check", "work", "set-up", "models", "cameras"
+CHECK, WORK, SET_UP, MODELS, CAMERAS, EXPORT = "check", "work", "set-up", "models", "cameras", "export"
 """The jobs that may run side by side: the look at the backend, the work, the making of the backend's environment, the
-listing and fetching of models, the listing of cameras."""
+listing and fetching of models, the listing of cameras, an export from the scene."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from .facts import ProjectFacts
 from .project import project_folder, video_of
 from .properties import SPARK_PG_settings, settings_of
 from .result import find_head, stamp_of
-from .session import WORK
+from .session import EXPORT, WORK
 from .steps import Situation, work_steps
 
 
@@ -27,6 +27,7 @@ def situation_of(scene: bpy.types.Scene) -> Situation:
         videos=tuple(video_of(item) for item in settings.clips),
         job=runtime.session().state(WORK),
         head_made=stamp_of(head) if head else None,
+        exporting=runtime.session().is_busy(EXPORT),
         exported=bool(settings.exported),
     )
 

@@ -41,6 +41,8 @@ class Situation:
     job: JobState | None = None
     head_made: float | None = None
     """When the head in the scene was made; None when there is none."""
+    exporting: bool = False
+    """A file is being written from the scene."""
     exported: bool = False
 
 
@@ -54,6 +56,8 @@ def work_steps(now: Situation) -> Mapping[str, Step]:
         "capture": capture_step(now),
         "export": Step(DONE) if now.exported else Step(TODO, "Choose a kind of file and export"),
     }
+    if now.exporting:
+        found["export"] = Step(RUNNING)
     if now.job is not None and now.job.busy and now.job.command in JOB_STEPS:
         found[JOB_STEPS[now.job.command]] = Step(RUNNING)
         return found

@@ -67,5 +67,6 @@ def write_addon(folder: Path) -> Path:
         CHECKOUT / "spark_blender" / "setup", folder / "setup", ignore=shutil.ignore_patterns("__pycache__")
     )
     write_backend_wheel(folder / "wheels")
-    shutil.copy(CHECKOUT / "constraints.txt", folder)
+    for name in ("constraints.txt", "spark_blender/run.py"):
+        shutil.copy(CHECKOUT / name, folder)
     return folder

@@ -50,7 +50,7 @@ class Run:
     def __init__(self, addon: Path, options: dict[str, Any], command: str = "set-up") -> None:
         self.folder = Path(options["folder"]).parent.parent / f"job-{time.monotonic_ns()}"
         write_job(self.folder, Job(command, options))
-        words = (sys.executable, "-I", "-u", str(addon / "setup" / "run.py"))
+        words = (sys.executable, "-I", "-u", str(addon / "run.py"), "setup.work")
         self.process = JobProcess.start(words, self.folder, environment={"PIP_CONFIG_FILE": os.devnull})
         self.events: list[Any] = []
 

@@ -69,7 +69,7 @@ def test_the_zip_holds_the_addon_and_one_pure_wheel(built: Path) -> None:
         "blender_manifest.toml",
         "scene/scene.py",
         "panels/clips.py",
-        "setup/run.py",
+        "run.py",
         "constraints.txt",
         wheel,
         *texts,

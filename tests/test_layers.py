@@ -10,7 +10,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 BACKEND = CHECKOUT / "spark_backend"
 ADDON = CHECKOUT / "spark_blender"
-OWN_PROGRAMS = (ADDON / "setup" / "run.py",)
+OWN_PROGRAMS = (ADDON / "run.py",)
 """Run in a process of their own and never imported by Blender, so that they may use how the backend does jobs."""
 
 LAYERS = (

@@ -1,6 +1,6 @@
 """Takes and avatars as files for other programs, each whole or not at all."""
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +13,7 @@ import spark_backend
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Report, Warning
+from ..protocol.neighbours import make_neighbour, move_into_place
 from ..protocol.posing import pose_vertices
 from ..protocol.storage import filesystem_errors, write_atomic, write_npz
 from ..protocol.take import Take, load_take
@@ -147,22 +148,10 @@ def temporary_neighbours(outputs: Sequence[Path]) -> Iterator[dict[Path, Path]]:
     with ExitStack() as stack:
         places = {}
         for output in outputs:
-            with filesystem_errors(output):
-                output.parent.mkdir(parents=True, exist_ok=True)
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".spark-", dir=output.parent))
-            places[output] = Path(folder) / output.name
+            folder = make_neighbour(output)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            places[output] = folder / output.name
             if output.suffix.lower() == ".blend":
-                places[output] = output.with_name(f"{Path(folder).name}.blend")
+                places[output] = output.with_name(f"{folder.name}.blend")
                 stack.callback(places[output].unlink, missing_ok=True)
         yield places
-
-
-def move_into_place(place: Path, output: Path) -> None:
-    """Moves a written file to its final name, its companions (maps, material files) first."""
-    with filesystem_errors(output):
-        if place.parent != output.parent:
-            for companion in sorted(path for path in place.parent.rglob("*") if path.is_file() and path != place):
-                target = output.parent / companion.relative_to(place.parent)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                companion.replace(target)
-        place.replace(output)

@@ -16,7 +16,7 @@ from ..preferences import preferences_of, terms_of
 from ..project import found_video, refresh, required_project
 from ..properties import SPARK_PG_clip, SPARK_PG_settings, settings_of
 from ..pump import JOBS_FOLDER
-from ..session import CHECK, SET_UP, WORK
+from ..session import CHECK, EXPORT, SET_UP, WORK
 from .base import SentenceOnError, can_work, has_avatar, has_backend, has_clips
 
 
@@ -154,13 +154,15 @@ class SPARK_OT_cancel(bpy.types.Operator):
     bl_idname = "spark.cancel"
     bl_label = "Cancel"
 
+    kind: StringProperty(default=WORK, options={"HIDDEN", "SKIP_SAVE"})
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        state = runtime.session().state(WORK)
-        return state is not None and state.status == "running"
+        states = (runtime.session().state(kind) for kind in (WORK, EXPORT))
+        return any(state is not None and state.status == "running" for state in states)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        runtime.session().cancel(WORK)
+        runtime.session().cancel(self.kind)
         return {"FINISHED"}
 
 
@@ -170,8 +172,10 @@ class SPARK_OT_dismiss(bpy.types.Operator):
     bl_idname = "spark.dismiss"
     bl_label = "Dismiss"
 
+    kind: StringProperty(default=WORK, options={"HIDDEN", "SKIP_SAVE"})
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        runtime.session().dismiss(WORK)
+        runtime.session().dismiss(self.kind)
         return {"FINISHED"}
 
 

@@ -5,10 +5,11 @@ from bpy.props import BoolProperty, StringProperty
 
 from spark_backend.protocol.errors import SparkError
 
+from ..exporting import start_export
 from ..project import required_project
 from ..properties import BACKEND_FORMATS, SPARK_PG_settings, absolute, settings_of
-from ..pump import placement
-from ..result import bake, export, find_head, import_head, mark_head, update_head
+from ..pump import placement, wait_for_export
+from ..result import bake, find_head, import_head, mark_head, update_head
 from ..viewport import waiting
 from .base import SentenceOnError, can_work, has_avatar, has_project, is_free
 from .capture import start_work
@@ -135,9 +136,9 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
         path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
         if suffix not in BACKEND_FORMATS:
             with waiting():
-                export(project, path, settings.export_for)
-            settings.exported = str(path)
-            self.report({"INFO"}, f"Exported {path.name}")
+                start_export(project, path, settings.export_for)
+            if bpy.app.background:  # nothing would tell of its end
+                wait_for_export()
             return
         if not settings.takes:
             raise SparkError(f"{path.name}: needs a take; capture a clip first")
@@ -145,7 +146,6 @@ class SPARK_OT_export(SentenceOnError, bpy.types.Operator):
             raise SparkError("A job is running; wait for its end or cancel it")
         options = {"output": str(path), "take": selected_take(settings), "geometry": suffix == ".npz"}
         start_work(context, "export", options)
-        settings.exported = str(path)
 
 
 CLASSES = (SPARK_OT_import_avatar, SPARK_OT_mark_asset, SPARK_OT_bake_take, SPARK_OT_add_light, SPARK_OT_export)

@@ -28,7 +28,7 @@ def nothing_runs(operator: type[bpy.types.Operator]) -> bool:
 
 def start_set_up(job: Job) -> None:
     """Starts a job of `setup` in Blender's own Python."""
-    command = (sys.executable, "-I", "-u", str(ADDON / "setup" / "run.py"))
+    command = (sys.executable, "-I", "-u", str(ADDON / "run.py"), "setup.work")
     runtime.session().start(SET_UP, command, job_parent(), job)
 
 

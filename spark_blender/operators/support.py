@@ -15,7 +15,7 @@ from ..diagnostics import private_texts, write_report
 from ..preferences import terms_of
 from ..project import project_folder, video_of
 from ..properties import absolute, settings_of
-from ..session import CHECK, MODELS, SET_UP, WORK
+from ..session import CHECK, EXPORT, MODELS, SET_UP, WORK
 from .base import SentenceOnError, has_backend
 
 
@@ -99,7 +99,7 @@ def diagnostic_report() -> str:
     videos |= {Path(info.source) for facts in session.facts.values() for info in facts.clips.values()}
     names = {name for facts in session.facts.values() for name in (*facts.clips, *facts.takes)}
     blender = {"version": bpy.app.version_string, "build": bpy.app.build_hash.decode("ascii", "replace")}
-    jobs = {kind: session.state(kind) for kind in (CHECK, SET_UP, MODELS, WORK)}
+    jobs = {kind: session.state(kind) for kind in (CHECK, SET_UP, MODELS, WORK, EXPORT)}
     private = private_texts(sorted(people), sorted(videos), sorted(names))
     return write_report(blender, session.backend, session.checks, jobs, private)
 

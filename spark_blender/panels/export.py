@@ -2,8 +2,10 @@
 
 import bpy
 
+from .. import runtime
 from ..drawing import paragraph
 from ..properties import BACKEND_FORMATS, settings_of
+from ..session import EXPORT, WORK
 from ..steps import Step
 from .base import ORDER, StepPanel, job_of_step, split_column
 from .job import draw_job
@@ -24,10 +26,10 @@ class SPARK_PT_export(StepPanel, bpy.types.Panel):
         if settings.export_format in BACKEND_FORMATS:
             paragraph(layout, context, "Written from the selected take, not from the scene", "INFO")
         else:
-            paragraph(layout, context, "Written from the scene; Blender waits meanwhile", "INFO")
-        state = job_of_step("export")
-        if state is not None:
-            draw_job(layout, context, state)
+            paragraph(layout, context, "Written from the scene as it is now; work on meanwhile", "INFO")
+        for kind, state in ((EXPORT, runtime.session().state(EXPORT)), (WORK, job_of_step("export"))):
+            if state is not None:
+                draw_job(layout, context, state, kind)
 
 
 CLASSES = (SPARK_PT_export,)

@@ -1,4 +1,4 @@
-"""The two jobs: making an environment and removing one. They run in a process of their own, see run.py."""
+"""The two jobs: making an environment and removing one. They run in a process of their own, see `run.py`."""
 
 import hashlib
 import os

@@ -55,7 +55,10 @@ CAPTIONS = {
         "and the view is fitted beside the sidebar.",
     ),
     "scrubbed": ("Look", "Any frame of the timeline: the head lies over the face that it was taken from."),
-    "exported": ("Export", "Choose a kind of file and a place."),
+    "exported": (
+        "Export",
+        "Choose a kind of file and a place. Another Blender writes it; this one stays free meanwhile.",
+    ),
     "reopened": ("Come back", "A saved .blend finds its project, clips and takes again."),
 }
 """Heading and words of each picture, in the order of the page."""

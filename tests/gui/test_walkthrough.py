@@ -177,6 +177,7 @@ def test_export(studio: Studio, page: Page) -> None:
     target = studio.work / "morning.fbx"
     studio.window.call("bpy.context.scene.spark_capture.export_format = '.fbx'")
     studio.window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
+    studio.window.wait_for(f"bpy.context.scene.spark_capture.exported == {str(target)!r}", patience=240)
     assert studio.window.outside(target).stat().st_size > 100_000
     studio.settle(1.0)
     studio.window.find("spark.export")

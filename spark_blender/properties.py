@@ -73,6 +73,13 @@ class SPARK_PG_settings(bpy.types.PropertyGroup):
     clips: CollectionProperty(type=SPARK_PG_clip)
     clip_index: IntProperty(name="Clip", description="The video that is shown and captured")
     preset: EnumProperty(name="Quality", description="How much work to put into the head", items=PRESETS)
+    subdivide: BoolProperty(
+        name="Subdivide",
+        description=(
+            "Cut each polygon of the finished head into quads: smooth silhouettes, four times the vertices. "
+            "Takes and exports of such a head are larger too"
+        ),
+    )
     tracker: EnumProperty(name="Tracking", description="How the performance is found", items=TRACKERS)
     smoothing: FloatProperty(
         name="Smoothing",

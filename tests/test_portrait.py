@@ -75,7 +75,12 @@ def fitted(rendered_project: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(fitting, stand_in.__name__, stand_in)
     monkeypatch.setattr(fitting, "track_clip", lambda *given: None)
     monkeypatch.setattr(fitting, "state_to_take", lambda *given: take)
-    monkeypatch.setattr(fitting, "write_avatar", lambda *given: told.noted.extend(given[4]["warnings"]))
+
+    def write_avatar(project, outcome, clips, size, quality, report):
+        told.noted.extend(quality["warnings"])
+        told.written = outcome.avatar
+
+    monkeypatch.setattr(fitting, "write_avatar", write_avatar)
     return told
 
 
@@ -102,3 +107,11 @@ def test_a_fit_that_goes_on_says_again_what_is_wrong_with_its_clips(fitted: Simp
     assert warnings_of(fitted.folder)[0] == STRANGER
     assert fitted.noted[0] == STRANGER
     assert fitted.compared == 1
+
+
+def test_the_finished_head_is_subdivided_when_asked_for(fitted: SimpleNamespace) -> None:
+    counts = []
+    for subdivide in (False, True):
+        fitting.fit(FitOptions(fitted.folder, "draft", subdivide=subdivide), lambda event: None)
+        counts.append(len(fitted.written.neutral))
+    assert 3.5 * counts[0] < counts[1] < 4.5 * counts[0]

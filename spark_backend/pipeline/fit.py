@@ -18,6 +18,7 @@ from ..fit.refine.stages import CURRICULA, Stage, also, without
 from ..fit.texture import bake_textures
 from ..heads.anny import load_anny
 from ..heads.model import HeadModel
+from ..heads.subdivision import subdivided
 from ..protocol.avatar import save_avatar
 from ..protocol.errors import SparkError
 from ..protocol.job import Metric, Report, Warning
@@ -77,6 +78,8 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
     for sentence in doubts:
         report(Warning(sentence))
     outcome = refine(known, stages, effort.keyframes, effort.batch, work_folder(project), key, step["pictures"])
+    if options.subdivide:
+        outcome = replace(outcome, avatar=subdivided(outcome.avatar))
     figures = {
         name: clip_figures(outcome.avatar, take, frames)
         for name, take, (_, frames) in zip(project.clips, outcome.takes, clips, strict=True)

@@ -69,6 +69,8 @@ class FitOptions:
     """Losses to leave out, to see what they are worth; docs/fit.md lists them."""
     also: tuple[ExtraLossName, ...] = ()
     """Losses to add that no preset has; they double the time."""
+    subdivide: bool = False
+    """Cut each polygon of the finished head into quads: smooth silhouettes, four times the vertices."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class TrainOptions:
     """Videos of the person; those that the project has already are not read again."""
     preset: Preset = "standard"
     """How much work to put into the head."""
+    subdivide: bool = False
+    """Cut each polygon of the finished head into quads: smooth silhouettes, four times the vertices."""
 
 
 @dataclass(frozen=True)

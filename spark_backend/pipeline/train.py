@@ -20,5 +20,5 @@ def train(options: TrainOptions, report: Report) -> Mapping[str, Any]:
     step = sections(report, {**({"ingest": STEPS["ingest"]} if unread else {}), "fit": STEPS["fit"]})
     if unread:
         ingest(IngestOptions(options.project, unread), step["ingest"])
-    result = fit(FitOptions(options.project, options.preset), step["fit"])
+    result = fit(FitOptions(options.project, options.preset, subdivide=options.subdivide), step["fit"])
     return {**result, "project": str(options.project), "avatar": str(open_project(options.project).avatar_folder)}

@@ -74,7 +74,7 @@ class SPARK_OT_train(SentenceOnError, bpy.types.Operator):
     def work(self, context: bpy.types.Context) -> None:
         settings = settings_of(context.scene)
         clips = [str(found_video(item)) for item in settings.clips]
-        start_work(context, "train", {"clips": clips, "preset": settings.preset})
+        start_work(context, "train", {"clips": clips, "preset": settings.preset, "subdivide": settings.subdivide})
 
 
 class SPARK_OT_adapt(SentenceOnError, bpy.types.Operator):

@@ -29,6 +29,7 @@ class SPARK_PT_avatar(StepPanel, bpy.types.Panel):
             if facts is not None:
                 draw_named(column, "Head Model", HEAD_MODELS.get(facts.head_model, facts.head_model))
             column.prop(settings, "preset")
+            column.prop(settings, "subdivide")
             row = layout.row()
             row.scale_y = 1.6
             row.operator("spark.train", icon="PLAY", text="Train Again" if facts and facts.avatar else "Train")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_backend.protocol.errors import SparkError
-from spark_backend.protocol.project import ClipInfo, load_clip_info, open_project
+from spark_backend.protocol.project import ClipInfo, load_clip_info, open_project, portrait_path
 from spark_backend.protocol.storage import read_json
 from spark_backend.protocol.take import load_take_info
 
@@ -48,6 +48,8 @@ class ProjectFacts:
     head_model: str = ""
     clips: Mapping[str, ClipInfo] = field(default_factory=dict)
     """By name, in the project's order."""
+    portraits: Mapping[str, Mapping[int, tuple[Path, float]]] = field(default_factory=dict)
+    """By clip and number: pictures of the people in it, where there are several, and when they were written."""
     takes: Mapping[str, TakeFacts] = field(default_factory=dict)
     """By name, sorted."""
     avatar: AvatarFacts | None = None
@@ -79,10 +81,12 @@ def seconds_of(info: ClipInfo) -> float:
 def read_facts(folder: Path) -> ProjectFacts:
     """Looks at a project. What is half written or damaged in it is passed over: using it tells the fault."""
     project = open_project(folder)
-    clips, takes = {}, {}
+    clips, portraits, takes = {}, {}, {}
     for name in project.clips:
         with contextlib.suppress(SparkError):
-            clips[name] = load_clip_info(project.clip_folder(name))
+            clips[name] = info = load_clip_info(project.clip_folder(name))
+            paths = {number: portrait_path(project.clip_folder(name), number) for number in range(info.faces)}
+            portraits[name] = {n: (path, path.stat().st_mtime) for n, path in paths.items() if path.exists()}
     for path in sorted((folder / "takes").glob("*.npz")):
         with contextlib.suppress(SparkError):
             info = load_take_info(path)
@@ -90,7 +94,7 @@ def read_facts(folder: Path) -> ProjectFacts:
             takes[path.stem] = TakeFacts(
                 path.stat().st_mtime, info.seconds, info.frames, source.get("clip", ""), source.get("tracker", "")
             )
-    return ProjectFacts(folder, project.head_model, clips, takes, read_avatar_facts(project.avatar_folder))
+    return ProjectFacts(folder, project.head_model, clips, portraits, takes, read_avatar_facts(project.avatar_folder))
 
 
 def read_avatar_facts(folder: Path) -> AvatarFacts | None:

@@ -16,11 +16,12 @@ from spark_backend.models import find_model
 from spark_backend.protocol.errors import Cancelled, SparkError
 from spark_backend.protocol.job import Progress
 from spark_backend.protocol.names import ARKIT_52
-from spark_backend.protocol.project import ClipInfo, Frames, load_clip
+from spark_backend.protocol.project import ClipInfo, Frames, load_clip, portrait_path
 from spark_backend.video.decode import read_selected
 from spark_backend.video.ingest import ingest_clip
 from spark_backend.video.mirror import mirror_face
 from spark_backend.video.networks import Landmarker
+from spark_backend.video.portraits import portrait
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -180,6 +181,33 @@ def test_the_chosen_person_is_followed(tmp_path, pair, face, left_half):
     assert ((frames.landmarks[:, 1, 0] < 360) == left_half).all()
 
 
+def test_several_people_have_a_picture_each(tmp_path, pair):
+    """Where each was largest; an older reading's pictures are gone. Somebody alone needs none."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    portrait_path(folder, 7).touch()
+    ingest_clip(pair, folder, report=lambda event: None)
+    assert sorted(folder.glob("person-*")) == [portrait_path(folder, number) for number in (0, 1)]
+    left, right = (cv2.imread(str(portrait_path(folder, number))).astype(float) for number in (0, 1))
+    assert left.shape == right.shape == (128, 128, 3)
+    assert left[40:100, 40:90].mean() > 2 * right[40:100, 40:90].mean(), "the second is the darker one"
+    assert left[40:100, 40:90, 2].mean() > 1.05 * left[40:100, 40:90, 1].mean(), "skin is red"
+    assert right[40:100, 40:90, 1].mean() > 1.2 * right[40:100, 40:90, 2].mean(), "in green light"
+    (tmp_path / "alone").mkdir()
+    ingest(tmp_path / "alone", [on_canvas(astronaut(), 100, 40)] * 3)
+    assert list((tmp_path / "alone" / "clip").glob("person-*")) == []
+
+
+def test_a_portrait_shows_the_face_and_repeats_the_edge_beyond_the_picture():
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, :40], image[40:60, 0:20] = (10, 20, 30), (200, 100, 50)
+    picture = portrait(image, np.array([0.0, 40.0, 20.0, 60.0]))
+    assert picture.shape == (128, 128, 3)
+    assert tuple(picture[64, 64]) == (200, 100, 50)
+    assert tuple(picture[64, 5]) == (200, 100, 50), "left of the picture"
+    assert tuple(picture[5, 64]) == (10, 20, 30)
+
+
 def test_a_person_who_is_not_there_is_refused(tmp_path, pair):
     with pytest.raises(SparkError, match="faces 0 to 1, there is no face 2"):
         ingest_clip(pair, tmp_path / "clip", face=2, report=lambda event: None)
@@ -230,7 +258,8 @@ def test_a_clip_that_cannot_be_read_anew_keeps_its_old_result(tmp_path, pair):
     with pytest.raises(SparkError):
         ingest_clip(empty, tmp_path / "clip", report=lambda event: None)
     assert (tmp_path / "clip" / "clip.json").read_text() == before
-    assert sorted(path.name for path in (tmp_path / "clip").iterdir()) == ["clip.json", "frames.npz"]
+    there = sorted(path.name for path in (tmp_path / "clip").iterdir())
+    assert there == ["clip.json", "frames.npz", "person-0.png", "person-1.png"]
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path, pair):

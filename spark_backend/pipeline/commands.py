@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from ..protocol.job import Report
-from .job_options import options_from_mapping
 from .options import (
     AdaptOptions,
     CamerasOptions,
@@ -27,6 +26,7 @@ from .options import (
     SmirkOptions,
     TrackOptions,
     TrainOptions,
+    options_from_mapping,
 )
 
 

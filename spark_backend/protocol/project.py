@@ -122,6 +122,11 @@ def save_clip(folder: Path, info: ClipInfo, frames: Frames) -> None:
     write_json(folder / "clip.json", asdict(info))
 
 
+def portrait_path(folder: Path, number: int) -> Path:
+    """Where a clip's folder has the picture of one of several people; clips of one person have none."""
+    return folder / f"person-{number}.png"
+
+
 def load_clip_info(folder: Path) -> ClipInfo:
     """What is known of an ingested clip, without its frames."""
     if not (folder / "clip.json").exists():

@@ -19,6 +19,7 @@ from .coverage import coverage_warnings, face_brightness
 from .decode import LazyFrame, VideoInfo, probe, read_frames, walk_frames
 from .follow import Follower
 from .networks import FaceDetector, Landmarker
+from .portraits import Portraits
 from .record import Recorder
 from .scout import LEAST_SCORE, Scout, Survey
 
@@ -41,7 +42,8 @@ def ingest_clip(video: Path, folder: Path, *, face: int | None = None, report: R
         survey = survey_people(video, info, bundle, ticker)
         chosen = choose_person(video, survey, face)
         warnings: list[str] = []
-        brightness = follow_person(video, survey, chosen, bundle, recorder, warnings.append, ticker)
+        portraits = Portraits(survey.people)
+        brightness = follow_person(video, survey, chosen, bundle, recorder, portraits, warnings.append, ticker)
         frames = recorder.frames()
         if not frames.valid.any():
             raise no_face(video, recorder.count)
@@ -62,6 +64,7 @@ def ingest_clip(video: Path, folder: Path, *, face: int | None = None, report: R
             coverage=float(frames.valid.mean()),
             warnings=tuple(warnings),
         )
+        portraits.save(folder)
         save_clip(folder, clip, frames)
         del frames  # the recorder's file can only be closed on Windows when nothing maps it
     return clip
@@ -97,6 +100,7 @@ def follow_person(
     chosen: int,
     bundle: bytes,
     recorder: Recorder,
+    portraits: Portraits,
     report_warning: Callable[[str], None],
     ticker: "Ticker",
 ) -> list[float]:
@@ -108,6 +112,7 @@ def follow_person(
         for index, frame in enumerate(frames):
             seen = follower(frame.pts, survey.shot_of(index), frame.image)
             recorder.add(frame.pts, seen)
+            portraits.look(frame.pts, frame.image)
             if seen is not None and index % BRIGHTNESS_STRIDE == 0:
                 brightness.append(face_brightness(frame.image, seen.face.box))
             ticker(f"Following the face in {video.name}", SCOUTING + (1 - SCOUTING) * (index + 1) / survey.frames)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import IntProperty, StringProperty
 
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Job
@@ -59,6 +59,19 @@ class SPARK_OT_read_clip(SentenceOnError, bpy.types.Operator):
         item = selected_clip(settings)
         options = {"clips": [str(found_video(item))], "face": item.face or None}
         start_work(context, "ingest", options)
+
+
+class SPARK_OT_choose_person(SentenceOnError, bpy.types.Operator):
+    """Follow this person; press Read Again then"""
+
+    bl_idname = "spark.choose_person"
+    bl_label = "Choose Person"
+    bl_options = {"UNDO", "INTERNAL"}
+
+    number: IntProperty(options={"HIDDEN"})
+
+    def work(self, context: bpy.types.Context) -> None:
+        selected_clip(settings_of(context.scene)).face = self.number
 
 
 class SPARK_OT_train(SentenceOnError, bpy.types.Operator):
@@ -197,6 +210,7 @@ class SPARK_OT_open_log(SentenceOnError, bpy.types.Operator):
 CLASSES = (
     SPARK_OT_check_backend,
     SPARK_OT_read_clip,
+    SPARK_OT_choose_person,
     SPARK_OT_train,
     SPARK_OT_adapt,
     SPARK_OT_resume,

@@ -6,7 +6,7 @@ from spark_backend.protocol.project import ClipInfo
 
 from ..drawing import paragraph
 from ..facts import seconds_of
-from ..pictures import thumbnail
+from ..pictures import portrait, thumbnail
 from ..project import video_of
 from ..properties import SPARK_PG_clip, settings_of
 from ..situation import facts_of
@@ -15,6 +15,8 @@ from .base import ORDER, StepPanel, job_of_step
 from .job import draw_job, duration
 
 THUMBNAIL_SCALE = 5.0
+PORTRAIT_SCALE, PEOPLE_IN_ROW, MOST_PEOPLE = 3.0, 4, 12
+"""Of people whose number can be chosen by their picture; a number can be typed for any."""
 
 
 def clip_info(scene: bpy.types.Scene, item: SPARK_PG_clip) -> ClipInfo | None:
@@ -79,8 +81,15 @@ def draw_clip(layout: bpy.types.UILayout, context: bpy.types.Context, item: SPAR
 
 
 def draw_people(layout: bpy.types.UILayout, context: bpy.types.Context, item: SPARK_PG_clip, info: ClipInfo) -> None:
-    """Which of several people to follow."""
+    """Which of several people to follow, with their pictures."""
     paragraph(layout, context, f"{info.faces} people; person {info.face} is followed", "COMMUNITY")
+    facts = facts_of(settings_of(context.scene))
+    pictures = list(facts.portraits.get(facts.clip_of(video_of(item)), {}).items())[:MOST_PEOPLE]
+    grid = layout.grid_flow(row_major=True, columns=PEOPLE_IN_ROW, even_columns=True, align=True)
+    for number, (path, made) in pictures:
+        column = grid.column(align=True)
+        column.template_icon(icon_value=portrait(path, made), scale=PORTRAIT_SCALE)
+        column.operator("spark.choose_person", text=str(number), depress=number == item.face).number = number
     row = layout.row(align=True)
     row.prop(item, "face")
     row.operator("spark.read_clip", text="Read Again", icon="FILE_REFRESH")

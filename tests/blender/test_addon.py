@@ -165,6 +165,8 @@ def test_the_tracker_learns_the_person(seen) -> None:
 def test_the_person_to_follow_is_chosen(seen) -> None:
     choice = step(seen, "choose_the_person")
     assert "2 people; person 0 is followed" in choice["before"]
+    assert choice["before"][choice["before"].index("[0]") - 1] == "picture"
+    assert "[1]" in choice["before"]
     assert choice["options"]["face"] == 1
     assert "2 people; person 1 is followed" in choice["after"]
 

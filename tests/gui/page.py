@@ -55,6 +55,11 @@ CAPTIONS = {
         "and the view is fitted beside the sidebar.",
     ),
     "scrubbed": ("Look", "Any frame of the timeline: the head lies over the face that it was taken from."),
+    "adjusted": (
+        "Adjust",
+        "Sliders change the take where it plays: strength by region or by shape key, smoothing, fewer keys, trim, a "
+        "loop. What was captured is kept; *Reset All* brings it back.",
+    ),
     "exported": (
         "Export",
         "Choose a kind of file and a place. Another Blender writes it; this one stays free meanwhile.",
@@ -62,6 +67,11 @@ CAPTIONS = {
     "reopened": ("Come back", "A saved .blend finds its project, clips and takes again."),
 }
 """Heading and words of each picture, in the order of the page."""
+LIVE = (
+    "A camera drives the same head at once, and what it sees can be recorded as a take; see [live.md](live.md). Here a "
+    "rendered person stands before a camera that is a file."
+)
+"""The words to the picture that tests/gui/test_live_real.py takes."""
 QUALITY = 82
 BESIDE = ("clips", "trained", "exported")
 """Pictures whose sidebars docs/addon.md shows."""
@@ -97,6 +107,7 @@ class Page:
             elif not (place / f"{name}.jpg").exists():  # of a walk with SPARK_GUI_FULL
                 continue
             text += f"\n## {heading}\n\n{fill(words, 120)}\n\n![{heading}](images/walkthrough/{name}.jpg)\n"
+        text += f"\n## Live\n\n{fill(LIVE, 120)}\n\n![Live](images/live.jpg)\n"
         (docs / "walkthrough.md").write_text(text, encoding="utf-8")
         sidebars([self.taken[name] for name in BESIDE]).save(docs / "images" / "addon.png", optimize=True)
 

@@ -54,6 +54,15 @@ for kind in kinds:  # Blender keeps which panel is open once it has drawn it, an
     kind.bl_options = kind.bl_options - {{'DEFAULT_CLOSED'}} if hasattr(kind, 'bl_options') else set()
     bpy.utils.register_class(kind)
 """
+REOPENED = """
+parents = {{name: name + '_open' for name in {names}}}
+for name, shown in parents.items():  # under another name, because Blender keeps that this one is closed
+    kind = getattr(bpy.types, name)
+    bpy.utils.unregister_class(kind)
+    parent = parents.get(getattr(kind, 'bl_parent_id', None))
+    options = {{'bl_options': set(), 'bl_idname': shown, **({{'bl_parent_id': parent}} if parent else {{}})}}
+    bpy.utils.register_class(type(shown, (kind,), options))
+"""
 SHOWN = """
 space, graph = view3d()[1].spaces.active, bpy.context.evaluated_depsgraph_get()
 result = sorted(item.name for item in bpy.data.objects if item.evaluated_get(graph).local_view_get(space))
@@ -103,6 +112,11 @@ class Studio:
         if opened:
             self.window.call(OPENED.format(names=tuple(opened)))
         assert self.window.call("result = open_sidebar('SPARK')") == "SPARK"
+
+    def show_open(self, names: Sequence[str]) -> None:
+        """Opens panels that were drawn closed before; from then on they are not the add-on's own."""
+        self.window.call(REOPENED.format(names=tuple(names)))
+        self.settle(1.0)
 
     def set_preference(self, name: str, value: object) -> None:
         """One of the add-on's preferences."""

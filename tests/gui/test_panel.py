@@ -1,6 +1,9 @@
 """The panel in a real Blender window, with a backend that does no work: what only a window has, drawing, timers, the
 mouse. About a minute; needs the root that make_root.sh makes."""
 
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,7 @@ def assert_frame_is_seen(found: dict[str, Any]) -> None:
     assert max(x) - min(x) > 0.9 * (right - left)
 
 
+PICTURES = Path(os.environ.get("SPARK_GUI_PICTURES") or tempfile.mkdtemp())
 PANELS = ("backend", "project", "clips", "avatar", "import", "capture", "takes", "live", "export")
 """Those that are open at first."""
 
@@ -105,3 +109,75 @@ def test_every_panel_is_drawn(studio: Studio, capsys: pytest.CaptureFixture[str]
         print(f"\n  {'all panels':45} {sum(seconds.values()) * 1e3:.2f} ms")
     drawn = {where.split(".")[0] for where in seconds}
     assert drawn == {f"SPARK_PT_{name}" for name in PANELS}
+
+
+LONG = """
+import numpy as np
+from dataclasses import replace
+from pathlib import Path
+from spark_backend.protocol.take import load_take, save_take
+settings = bpy.context.scene.spark_capture
+path = next((Path(settings.project) / 'takes').glob('*.npz'))
+take = load_take(path)
+rows = np.arange({frames}) % len(take.pts)
+many = {{name: value[rows] for name, value in vars(take).items()
+         if isinstance(value, np.ndarray) and value.shape[:1] == take.pts.shape}}
+save_take(path.with_name('long.npz'), replace(take, **{{**many, 'pts': np.arange({frames}) / 30}}))
+bpy.ops.spark.refresh_project()
+settings.take_index = settings.takes.find('long')
+settings.match_scene = False
+bpy.ops.spark.bake_take()
+action = bpy.data.objects['Anna'].animation_data.action
+jaw = bpy.data.objects['Anna head'].data.shape_keys.key_blocks['jawOpen']
+"""
+TURNS = """
+import time
+longest, last = 0.0, time.perf_counter()
+def measure():
+    global longest, last
+    now = time.perf_counter()
+    longest, last = max(longest, now - last), now
+    return 0.0
+bpy.app.timers.register(measure)
+"""
+
+
+def test_a_long_take_follows_its_slider_while_the_window_lives(
+    studio: Studio, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And how long Blender's loop was held up at most: that is printed, and to be judged on a quiet machine only."""
+    window = studio.window
+    window.call(LONG.format(frames=10_000))
+    window.call("bpy.context.scene.frame_set(8)")
+    before = window.value("jaw.value")
+    window.call(TURNS)
+    window.turns()
+    window.call("longest = 0.0\naction.spark_adjust.jaw = 0.5\nresult = 'spark_unfinished' in action")
+    assert window.value("'spark_unfinished' in action"), "10,000 frames in one slice"
+    window.wait_for("'spark_unfinished' not in action")
+    window.turns()
+    assert window.value("jaw.value") == pytest.approx(before / 2, abs=1e-5)
+    longest = window.value("longest")
+    with capsys.disabled():
+        print(
+            f"\n  the longest turn of Blender's loop under a slider, evaluation and drawing included: {longest:.3f} s"
+        )
+    window.call("bpy.app.timers.unregister(measure)")
+
+
+def test_an_export_by_mouse_is_cancelled_and_another_written(studio: Studio) -> None:
+    window, target = studio.window, studio.work / "long.fbx"
+    window.call("bpy.context.scene.frame_end = 500000")  # the mouse needs a while to find the button
+    window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
+    export = f"{SESSION}.state('export')"
+    window.wait_for(f"{export}.stage.startswith('Going through')")
+    window.find("spark.cancel")
+    window.screenshot(PICTURES / "exporting.png")
+    studio.click("spark.cancel")
+    window.wait_for(f"{export}.status == 'cancelled'")
+    assert not target.exists()
+    window.call("bpy.context.scene.frame_end = 24")
+    window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
+    window.wait_for(f"{export}.status == 'done'", 120)
+    assert target.stat().st_size > 100_000
+    assert window.value("bpy.context.scene.spark_capture.exported") == str(target)

@@ -166,6 +166,20 @@ def test_scrub(studio: Studio, page: Page) -> None:
     page.picture("scrubbed", window)
 
 
+def test_adjust(studio: Studio, page: Page) -> None:
+    window, sliders = studio.window, "bpy.data.objects['Anna'].animation_data.action.spark_adjust"
+    studio.show_open(("SPARK_PT_adjust", "SPARK_PT_adjust_clean"))
+    before = window.call(WEIGHTS)
+    window.call(f"{sliders}.mouth, {sliders}.smoothing = 1.5, 0.05")
+    window.wait_for("'spark_unfinished' not in bpy.data.objects['Anna'].animation_data.action")
+    window.turns()
+    assert window.call(WEIGHTS) != before
+    assert window.value(f"{sliders}.fault") == ""
+    window.find("spark.reset_adjustments")
+    page.picture("adjusted", window)
+    window.call("bpy.ops.spark.reset_adjustments()")
+
+
 WEIGHTS = """
 graph = bpy.context.evaluated_depsgraph_get()
 keys = bpy.data.objects['Anna head'].data.shape_keys.evaluated_get(graph)

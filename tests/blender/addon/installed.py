@@ -42,7 +42,7 @@ class Canvas:
     def _part(self, **_):
         return Canvas(self.lines)
 
-    row = column = box = split = _part
+    row = column = box = split = grid_flow = _part
 
     def panel(self, name, default_closed=False):
         return self, self

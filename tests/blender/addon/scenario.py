@@ -257,7 +257,7 @@ def step_adapt():
 def step_choose_the_person():
     settings().clip_index = 0
     before = drawn("SPARK_PT_clips")
-    settings().clips[0].face = 1
+    bpy.ops.spark.choose_person(number=1)
     bpy.ops.spark.read_clip()
     options = dict(session().state("work").options)
     pump_until(lambda: not session().is_busy("work"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from spark_backend.pipeline.jobs import run_job
 from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.job import Preview, Progress, Warning
-from spark_backend.protocol.project import ClipInfo, open_project, save_project, with_clip
+from spark_backend.protocol.project import ClipInfo, open_project, portrait_path, save_project, with_clip
 from spark_backend.protocol.storage import filesystem_errors, read_json, write_json
 from spark_backend.protocol.take import load_take, save_take
 
@@ -58,6 +58,8 @@ def ingest(options, report):
         face = options.get("face") or 0
         info = ClipInfo(clip, "0", "h264", (640, 480), 0, 24, 30.0, coverage=0.98, warnings=("The end is damaged",))
         write_json(project.clip_folder(name) / "clip.json", {**vars(info), "faces": 2, "face": face})
+        for number, picture in enumerate(("preview", "second")):
+            shutil.copy(HERE / f"{picture}.png", portrait_path(project.clip_folder(name), number))
         project = with_clip(project, name)
     save_project(project)
     return {"project": project.folder, "clips": names}

@@ -203,7 +203,7 @@ def test_pretraining_from_made_up_people_goes_on_where_it_stood(tmp_path, monkey
 
     monkeypatch.setattr(pretrain, "RENDERS", 8)
     monkeypatch.setattr(pretrain, "STAGE", Stage("pretrain", 1, 1e-3, batch=8))
-    monkeypatch.setattr(pretrain, "open_cues", lambda bundle, warn: open_cues(bundle, warn, "torch"))
+    monkeypatch.setattr(pretrain, "open_cues", lambda bundle, report: open_cues(bundle, report, "torch"))
     options = SmirkOptions("pretrain", tmp_path, people=2)
     first = pretrain.smirk(options, lambda event: None)
     assert (tmp_path / "generic.safetensors").stat().st_size < 8_000_000
@@ -226,7 +226,7 @@ def test_an_encoders_files_give_what_torch_gives(tmp_path, monkeypatch):
     crops = np.random.default_rng(0).integers(0, 256, (3, 256, 256, 3), np.uint8)
     expected = None
     for name in ("torch", *(name for name in installed_engines() if name != "torch")):
-        encoder = open_encoder(bundle, readout, tmp_path / "heads.onnx", person, lambda sentence: None, name)
+        encoder = open_encoder(bundle, readout, tmp_path / "heads.onnx", person, lambda event: None, name)
         for count in (3, 1):
             cues = encoder.cues(crops[:count])
             found = cues | encoder.heads(*cues.values())

@@ -1,14 +1,19 @@
 """Albedo and light told apart, and gaps between lips and lids brought to where they are seen."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from toy_avatar import toy_avatar
 
 from spark_backend.heads.anny import load_anny
+from spark_backend.protocol.errors import SparkError
 from spark_backend.protocol.names import ARKIT_52
+from spark_backend.protocol.storage import write_npz
 from spark_backend.solve.appearance import Sampled, learn_appearance, shading_basis, shading_slope
 from spark_backend.solve.data_term import LOWER, UPPER
+from spark_backend.solve.look import load_look
 from spark_backend.track.openings import Openings
 from spark_backend.track.pose import Pose, PoseHead
 
@@ -113,4 +118,22 @@ def test_looks_are_left_to_the_gaze() -> None:
 def test_some_landmarks_are_shaped_as_all_are() -> None:
     avatar, rows = toy_avatar(), [3, 100, 14]
     weights = np.random.default_rng(0).random((4, 52))
-    np.testing.assert_allclose(PoseHead(avatar, rows).shaped(weights), PoseHead(avatar).shaped(weights)[:, rows])
+    np.testing.assert_allclose(
+        PoseHead(avatar, rows).shaped(weights), PoseHead(avatar).shaped(weights)[:, rows], atol=1e-7
+    )
+
+
+def test_slopes_are_those_of_small_differences() -> None:
+    head = PoseHead(toy_avatar())
+    weights = np.random.default_rng(3).random((2, 52))
+    slopes = head.slopes(weights)
+    for column, small in enumerate(1e-2 * np.eye(52)):
+        change = (head.shaped(weights + small) - head.shaped(weights - small)) / 2e-2
+        np.testing.assert_allclose(slopes[:, column], change, atol=2e-5)
+
+
+def test_a_look_of_an_older_version_is_told(tmp_path: Path) -> None:
+    write_npz(tmp_path / "look.npz", {"albedo": np.zeros(3)})
+    with pytest.raises(SparkError, match="run `spark fit` again"):
+        load_look(tmp_path / "look.npz")
+    assert load_look(tmp_path / "none.npz") is None

@@ -12,12 +12,12 @@ import pytest
 
 from spark_backend import __main__ as program
 from spark_backend.pipeline import commands, console
+from spark_backend.pipeline.job_options import options_from_mapping
 from spark_backend.pipeline.options import (
     CaptureOptions,
     ExportOptions,
     FitOptions,
     TrackOptions,
-    options_from_mapping,
 )
 from spark_backend.protocol.errors import Cancelled, SparkError
 from spark_backend.protocol.job import Job, Metric, Progress, Warning, read_events, write_job

@@ -82,6 +82,15 @@ def test_a_name_opens_its_camera(capture):
         source.read()
 
 
+def test_a_damaged_picture_is_passed_over(capture):
+    good, damaged = capture.retrieve.return_value, (False, None)
+    capture.retrieve.side_effect = [damaged, good, *[damaged] * 30]
+    source = open_source("0", (64, 48), 30, 0.0)
+    assert source.read().content.shape == (4, 4, 3)
+    with pytest.raises(SparkError, match="gives no picture any more"):
+        source.read()
+
+
 def test_a_camera_that_another_program_has_is_told(capture):
     capture.grab.return_value = False
     with pytest.raises(SparkError, match="camera 0: is there but gives no picture; close the program that uses it"):

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ..protocol.errors import SparkError
+from ..protocol.job import Progress, Report, Warning
 from .export import NO_CONSTANTS, Tensors, export_onnx, named_outputs
 
 THREADS = 1
@@ -160,7 +161,7 @@ def prepared_engine(
     path: Path,
     network: nn.Module,
     batch: Tensors,
-    warn: Callable[[str], None],
+    report: Report,
     constants: Tensors = NO_CONSTANTS,
     name: str | None = None,
 ) -> Engine:
@@ -171,9 +172,10 @@ def prepared_engine(
     name = installed_engines()[0] if name is None else name
     if name != "torch" and not path.exists():
         if find_spec("onnxscript") is None:
-            warn("Tracking runs on torch, three times as slowly; install spark-backend[track] for a faster engine")
+            sentence = "Tracking runs on torch, three times as slowly; install spark-backend[track] for a faster engine"
+            report(Warning(sentence))
             name = "torch"
         else:
-            warn("Preparing the networks for this computer; this takes some ten seconds, once")
+            report(Progress("Preparing the networks for this computer, once", 0.0))
             export_onnx(network, path, batch, constants)
     return open_engine(path, network, name, THREADS, constants)

@@ -19,6 +19,8 @@ TIMEOUT = 3.0
 """Seconds after which a network camera that does not answer has failed."""
 RETRY = 1.0
 """Seconds between two attempts at a camera that has gone."""
+DAMAGED = 30
+"""Pictures in a row that may be damaged before the camera has failed."""
 LET_GO = 0.5
 """Seconds that a camera has to be let go of at the end; one that hangs goes with the process."""
 
@@ -72,13 +74,15 @@ class Capture:
         self.capture, self.what, self.started = capture, what, started
 
     def read(self) -> Shot:
-        """See `Source`."""
-        there = self.capture.grab()
-        arrived = time.perf_counter()
-        there, image = self.capture.retrieve() if there else (False, None)
-        if not there or image is None:
-            raise SparkError(f"{self.what}: gives no picture any more; was it unplugged? Trying again")
-        return Shot(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), arrived - self.started, arrived)
+        """See `Source`. A damaged picture, as a loose cable gives now and then, is passed over."""
+        for _ in range(DAMAGED):
+            if not self.capture.grab():
+                break
+            arrived = time.perf_counter()
+            there, image = self.capture.retrieve()
+            if there and image is not None:
+                return Shot(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), arrived - self.started, arrived)
+        raise SparkError(f"{self.what}: gives no picture any more; was it unplugged? Trying again")
 
     def close(self) -> None:
         """See `Source`."""

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..protocol.job import Report
+from .job_options import options_from_mapping
 from .options import (
     AdaptOptions,
     CamerasOptions,
@@ -26,7 +27,6 @@ from .options import (
     SmirkOptions,
     TrackOptions,
     TrainOptions,
-    options_from_mapping,
 )
 
 

@@ -54,7 +54,8 @@ def doctor(options: DoctorOptions, report: Report) -> Mapping[str, Any]:
     """Looks at everything; `ready` says whether clips can be captured, `checks` has a row for each thing."""
     blender = describe(options.blender)
     checks = [*package_checks(PACKAGES), *model_checks()]
-    checks += finder_check() if all(check.state == "ok" for check in checks) else ()
+    if all(check.state == "ok" for check in checks):
+        checks += [*finder_check(), tracking_check(report)]
     ready = all(check.state == "ok" for check in checks)
     works = Check("Blender", "ok", f"{blender.version}, {blender.path} ({blender.found_by})")
     checks.append(works if not blender.problem else Check("Blender", "missing", blender.problem))
@@ -109,6 +110,15 @@ def finder_check() -> Iterator[Check]:
         yield Check("finding faces", "broken", f"MediaPipe does not load ({error}); {remedy}")
         return
     yield Check("finding faces", "ok", "MediaPipe loads")
+
+
+def tracking_check(report: Report) -> Check:
+    """What runs the encoder's networks, which are prepared here so that the first take or live start need not wait."""
+    from ..heads.anny import load_anny
+    from .streamed import open_generic
+
+    bundle = find_model("face_landmarker").read_bytes()
+    return Check("tracking networks", "ok", f"run on {open_generic(load_anny().avatar(), bundle, report).heads.name}")
 
 
 def known_cameras() -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def read_expressions(
     """Of all frames of each ingested clip; reads the clips again. `SparkError` when one has gone or changed."""
     warn = warned(report)
     bundle = resolve_model("face_landmarker", warn).read_bytes()
-    encoder, result = open_generic(avatar, bundle, warn), []
+    encoder, result = open_generic(avatar, bundle, report), []
     for (info, frames), part in zip(clips, shares(report, len(clips)), strict=True):
         seen = watch_clip(Path(info.source), bundle, encoder, frames, warn, told(part, stage))
         if len(seen.pts) < len(frames.pts):

@@ -29,7 +29,7 @@ from ..render.surface import linear_map
 from ..track.network import open_cues
 from .look import PLAIN_COLOURS, SHINE, read_picture
 from .people import moments
-from .progress import shares, told, warned
+from .progress import shares, told
 from .teacher import Pupil, teach
 
 JUDGED_PART = 0.2
@@ -82,7 +82,7 @@ def draw_lessons(studio: Studio, renders: int, report: Report) -> Lessons:
     """Draws and looks at them, without gradients."""
     random = np.random.default_rng((studio.seed, 1))
     subject, rasterizer = own_subject(studio.avatar), rasterizer_by_name()
-    engine = open_cues(studio.bundle, warned(report))
+    engine = open_cues(studio.bundle, report)
     weights = random_weights(random, moments(load_anny(), (), (), studio.seed), renders)
     parts = []
     for rows in draw_rows(random, subject, weights, VIEWS, engine, rasterizer, Odds(), BATCH):
@@ -103,7 +103,7 @@ def own_subject(avatar: Avatar) -> Subject:
 
 def person_sights(studio: Studio, clips: Sequence[str], frames: int, look: Report, compare: Report) -> list[Sights]:
     """Real frames of each clip, at most so many, with what the teacher says of them."""
-    looker = Looker(open_cues(studio.bundle, warned(look)), load_score_network(studio.bundle), studio.readout)
+    looker = Looker(open_cues(studio.bundle, look), load_score_network(studio.bundle), studio.readout)
     pupils, views = [], []
     for number, (clip, part) in enumerate(zip(clips, shares(look, len(clips)), strict=True)):
         info, seen = load_clip(studio.project.clip_folder(clip))

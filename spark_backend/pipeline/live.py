@@ -22,6 +22,7 @@ from ..live.tracker import LiveTracker, usual_focal
 from ..models import resolve_model
 from ..protocol.avatar import Avatar, load_avatar
 from ..protocol.errors import SparkError
+from ..protocol.job import Event, Progress, Warning
 from ..protocol.live import LiveCalibration, LiveRecord, LiveStatus
 from ..protocol.live_commands import LiveCommand, StartRecording
 from ..protocol.live_recording import RecordingHeader
@@ -110,12 +111,16 @@ def make_tracker(
     def say(sentence: str) -> None:
         tell(LiveStatus("starting", sentence))
 
+    def report(event: Event) -> None:
+        if isinstance(event, Progress | Warning):
+            say(event.stage if isinstance(event, Progress) else event.message)
+
     say(f"Starting with the tracker `{name}`")
     bundle = resolve_model("face_landmarker", say).read_bytes()
     if name == "landmarks":  # with the evidence that clips are solved with
-        reader = FaceReader(open_generic(avatar, bundle, say), bundle)
+        reader = FaceReader(open_generic(avatar, bundle, report), bundle)
         return LandmarkTracker(reader, load_anny(), avatar, focal)
-    return EncoderTracker(FaceReader(open_by_name(project, avatar, name, bundle, say), bundle), avatar, focal)
+    return EncoderTracker(FaceReader(open_by_name(project, avatar, name, bundle, report), bundle), avatar, focal)
 
 
 def open_camera(options: LiveOptions) -> Callable[[str, float], Any]:

@@ -78,7 +78,7 @@ def draw_people(options: SmirkOptions, bundle: bytes, report: Report) -> list[Pa
     """One file of rows a person; those that are there are kept."""
     head, rasterizer = load_anny(), rasterizer_by_name()
     pool = moments(head, options.recordings, options.leave_out, options.seed)
-    engine, files = open_cues(bundle, warned(report)), []
+    engine, files = open_cues(bundle, report), []
     for number in range(options.people):
         files.append(options.output / "people" / f"{number:05d}.npz")
         report(Progress(f"Drawing person {number + 1} of {options.people}", number / options.people))

@@ -1,6 +1,5 @@
 """Tracking by an encoder: frame by frame, from the video itself."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from ..geometry.landmarks import LandmarkHead
 from ..models import cache_folder, resolve_model
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
-from ..protocol.job import Report
+from ..protocol.job import Report, Warning
 from ..protocol.project import Frames, Project, load_clip, load_clip_info
 from ..solve.options import SolveOptions
 from ..track.clip import watch_clip
@@ -30,7 +29,7 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     if info is None and not video.is_file():
         raise SparkError(f"{options.clip}: neither a clip of {project.folder} nor a video; give the path of one")
     bundle = resolve_model("face_landmarker", warned(report)).read_bytes()
-    encoder = open_by_name(project, avatar, options.tracker, bundle, warned(report))
+    encoder = open_by_name(project, avatar, options.tracker, bundle, report)
     sightings = watch_clip(video, bundle, encoder, frames, warned(report), told(report, f"Tracking {video.stem}"))
     digest = digest_of(video) if info is None else info.digest
     source = source_of(str(video.absolute()), digest, options, "second differences, Cauchy")
@@ -40,24 +39,24 @@ def streamed(project: Project, avatar: Avatar, options: TrackOptions, report: Re
     return Tracked(take, frames or frames_of(sightings), video.stem if info is None else options.clip)
 
 
-def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, warn: Callable[[str], None]) -> Encoder:
+def open_by_name(project: Project, avatar: Avatar, name: str, bundle: bytes, report: Report) -> Encoder:
     """The encoder of `generic`, or of `adapted` for the person of the project."""
     if name == "generic":
-        return open_generic(avatar, bundle, warn)
+        return open_generic(avatar, bundle, report)
     tracker = load_tracker(project.tracker_folder)
     if (project.tracker_folder / "tracker.json").stat().st_mtime < (
         project.avatar_folder / "avatar.npz"
     ).stat().st_mtime:
-        warn("The head has been fitted anew since `spark adapt`; run it again for the best result")
+        report(Warning("The head has been fitted anew since `spark adapt`; run it again for the best result"))
     path, person = project.tracker_folder / "heads.onnx", Person(tracker.rest, tracker.offset)
-    return open_encoder(bundle, tracker.readout, path, person, warn)
+    return open_encoder(bundle, tracker.readout, path, person, report)
 
 
-def open_generic(avatar: Avatar, bundle: bytes, warn: Callable[[str], None]) -> Encoder:
+def open_generic(avatar: Avatar, bundle: bytes, report: Report) -> Encoder:
     """The encoder of `generic` for this head; `bundle` is the content of `face_landmarker.task`."""
     path = cache_folder() / "encoders" / f"heads-{generic_digest()}.onnx"
     person = somebody(LandmarkHead(avatar).rest)
-    return open_encoder(bundle, readout_from_bytes(generic_weights()), path, person, warn)
+    return open_encoder(bundle, readout_from_bytes(generic_weights()), path, person, report)
 
 
 def usual_focal(project: Project, avatar: Avatar, clip: str, size: tuple[int, int]) -> float:

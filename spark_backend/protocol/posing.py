@@ -1,6 +1,7 @@
 """From a take to joints and vertices, in numpy: what Blender's armature does, for exports, tests and live preview."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -17,7 +18,19 @@ def quaternion_to_matrix(q: np.ndarray) -> np.ndarray:
         (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
         (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    return np.stack([np.stack(row, -1) for row in rows], -2)
+    return matrix_of(rows)
+
+
+def matrix_of(rows: Sequence[Sequence[np.ndarray | float]]) -> np.ndarray:
+    """(..., R, C) from R rows of C entries, each (...,) or, but for the first, a number.
+
+    For single frames several times as fast as `np.stack`.
+    """
+    matrix = np.empty((*np.shape(rows[0][0]), len(rows), len(rows[0])))
+    for row, entries in enumerate(rows):
+        for column, entry in enumerate(entries):
+            matrix[..., row, column] = entry
+    return matrix
 
 
 def multiply_quaternions(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -43,19 +56,38 @@ def axis_quaternion(axis: int, angle: np.ndarray) -> np.ndarray:
     return q
 
 
+@cache
+def joint_angles(rig: Rig, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Radians by which each weight turns jaw, eye_left and eye_right: (N, 2) about +X and about +Z.
+
+    The jaw opens about +X and moves sideways about +Z; an eye looks down about +X and sideways about +Z.
+    """
+    turns = {"jaw": {"jawOpen": (rig.jaw_open, 0), "jawLeft": (0, rig.jaw_side), "jawRight": (0, -rig.jaw_side)}}
+    for side, inward in (("Left", -1.0), ("Right", 1.0)):
+        turns[f"eye_{side.lower()}"] = {
+            f"eyeLookIn{side}": (0, inward * rig.gaze_in),
+            f"eyeLookOut{side}": (0, -inward * rig.gaze_out),
+            f"eyeLookDown{side}": (rig.gaze_down, 0),
+            f"eyeLookUp{side}": (-rig.gaze_up, 0),
+        }
+    tables = {}
+    for joint, angles in turns.items():
+        tables[joint] = np.array([angles.get(name, (0, 0)) for name in names], float)
+        tables[joint].flags.writeable = False
+    return tables
+
+
 def joints_from_weights(rig: Rig, names: tuple[str, ...], weights: np.ndarray) -> dict[str, np.ndarray]:
     """The rotations that ARKit's jaw and look weights stand for: jaw, eye_left, eye_right, each (T, 4) wxyz.
 
-    The jaw opens about +X and moves sideways about +Z; an eye turns about +X first, then about +Z.
+    Each turns about +X first, then about +Z, by `joint_angles`.
     """
-    w = {name: weights[:, names.index(name)] for name in names if name.startswith(("jaw", "eyeLook"))}
-    opening = axis_quaternion(0, rig.jaw_open * w["jawOpen"])
-    jaw = multiply_quaternions(axis_quaternion(2, rig.jaw_side * (w["jawLeft"] - w["jawRight"])), opening)
-    rotations = {"jaw": jaw}
-    for side, inward in (("Left", -1.0), ("Right", 1.0)):
-        yaw = inward * (rig.gaze_in * w[f"eyeLookIn{side}"] - rig.gaze_out * w[f"eyeLookOut{side}"])
-        pitch = rig.gaze_down * w[f"eyeLookDown{side}"] - rig.gaze_up * w[f"eyeLookUp{side}"]
-        rotations[f"eye_{side.lower()}"] = multiply_quaternions(axis_quaternion(2, yaw), axis_quaternion(0, pitch))
+    rotations = {}
+    for joint, angles in joint_angles(rig, names).items():
+        (x, z) = (weights @ angles / 2).T
+        q = rotations[joint] = np.empty((len(weights), 4))
+        q[:, 0], q[:, 3] = np.cos(x) * np.cos(z), np.cos(x) * np.sin(z)
+        q[:, 1], q[:, 2] = np.sin(x) * np.cos(z), np.sin(x) * np.sin(z)
     return rotations
 
 

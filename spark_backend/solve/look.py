@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from ..geometry.rotation import matrix_from_quaternion
 from ..protocol.avatar import Avatar, Rig
+from ..protocol.errors import SparkError
 from ..protocol.names import ARKIT_52
 from ..protocol.project import ClipInfo, Frames
 from ..protocol.storage import read_npz, write_npz
@@ -107,5 +108,7 @@ def load_look(path: Path) -> Look | None:
     """The look of an avatar folder; None when the avatar was fitted without pictures."""
     if not path.exists():
         return None
-    content = read_npz(path, tuple(Look.__dataclass_fields__))
+    content = read_npz(path)
+    if not content.keys() >= Look.__dataclass_fields__.keys():
+        raise SparkError(f"{path}: this head was fitted by an older version; run `spark fit` again")
     return Look(**{name: content[name] for name in Look.__dataclass_fields__})

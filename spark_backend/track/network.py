@@ -1,7 +1,6 @@
 """An encoder, ready to run on this machine for one person."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..encoders.engines import Engine, prepared_engine
 from ..encoders.mediapipe import FromBytes, crop_examples
 from ..encoders.readout import HeadNetwork, Readout
 from ..models import cache_folder
+from ..protocol.job import Report
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def open_encoder(
     readout: Readout,
     path: Path,
     person: Person,
-    warn: Callable[[str], None],
+    report: Report,
     engine: str | None = None,
 ) -> Encoder:
     """In the fastest engine that is installed, or the one of this name.
@@ -55,11 +55,11 @@ def open_encoder(
     person is a constant of the engine. Files that are missing are written, in some ten seconds.
     """
     constants = {"rest": person.rest, "offset": person.offset}
-    heads = prepared_engine(path, HeadNetwork(bundle, readout), cue_examples(), warn, constants, engine)
-    return Encoder(open_cues(bundle, warn, engine), heads)
+    heads = prepared_engine(path, HeadNetwork(bundle, readout), cue_examples(), report, constants, engine)
+    return Encoder(open_cues(bundle, report, engine), heads)
 
 
-def open_cues(bundle: bytes, warn: Callable[[str], None], engine: str | None = None) -> Engine:
+def open_cues(bundle: bytes, report: Report, engine: str | None = None) -> Engine:
     """The half that is the same for everybody, its file in the cache."""
     path = cache_folder() / "encoders" / f"cues-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
-    return prepared_engine(path, FromBytes(CueNetwork(bundle)), crop_examples(), warn, name=engine)
+    return prepared_engine(path, FromBytes(CueNetwork(bundle)), crop_examples(), report, name=engine)

@@ -17,8 +17,6 @@ from .pose import Pose, PoseHead
 
 MOVED = [row for row, name in enumerate(ARKIT_52) if not name.startswith("eyeLook")]
 """Weights that may change; looks are the gaze's."""
-PROBE = 0.05
-"""Change of a weight from which the gaps' change is told."""
 
 
 class Openings:
@@ -62,16 +60,17 @@ class Openings:
         self, weights: Float[np.ndarray, "T 52"], pose: Pose
     ) -> tuple[Float[np.ndarray, "T R"], Float[np.ndarray, "T R M"]]:
         """The gaps of an expression, and how much each of the weights widens them."""
-        probe = np.where(weights[:, MOVED] > 0.5, -PROBE, PROBE)
-        tried = np.repeat(weights[:, None], len(MOVED) + 1, 1)
-        tried[:, range(1, len(MOVED) + 1), MOVED] += probe
-        points = self.head.shaped(tried.reshape(-1, weights.shape[1])).reshape(*tried.shape[:2], -1, 3)
-        camera = points @ np.swapaxes(pose.rotation, 1, 2)[:, None] + pose.translation[:, None, None]
+        camera = self.head.shaped(weights) @ np.swapaxes(pose.rotation, 1, 2) + pose.translation[:, None]
         flat = camera[..., :2] / camera[..., 2:]
-        gaps = flat[:, :, : len(UPPER)] - flat[:, :, len(UPPER) :]
-        gaps = self.across(gaps.reshape(len(weights), -1, 2), pose).reshape(*tried.shape[:2], -1)
-        return gaps[:, 0], np.swapaxes((gaps[:, 1:] - gaps[:, :1]) / probe[..., None], 1, 2)
+        moves = self.head.slopes(weights)[:, MOVED] @ np.swapaxes(pose.rotation, 1, 2)[:, None]
+        slopes = (moves[..., :2] - flat[:, None] * moves[..., 2:]) / camera[:, None, :, 2:]
+        return self.across(self.gaps(flat), pose), np.swapaxes(self.across(self.gaps(slopes), pose), 1, 2)
 
-    def across(self, flat: Float[np.ndarray, "T N 2"], pose: Pose) -> Float[np.ndarray, "T R"]:
+    def gaps(self, flat: Float[np.ndarray, "*B L 2"]) -> Float[np.ndarray, "*B G 2"]:
+        """From the lower to the upper lip or lid."""
+        return flat[..., : len(UPPER), :] - flat[..., len(UPPER) :, :]
+
+    def across(self, flat: Float[np.ndarray, "T *B G 2"], pose: Pose) -> Float[np.ndarray, "T *B R"]:
         """Differences of x / z and y / z in interocular distances, in one row."""
-        return (flat * (pose.translation[:, 2:, None] / self.head.interocular)).reshape(len(flat), -1)
+        unit = (self.head.interocular / pose.translation[:, 2]).reshape(-1, *[1] * (flat.ndim - 2))
+        return flat.reshape(*flat.shape[:-2], -1) / unit

@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
 from ..encoders.alignment import STEADY
 from ..geometry.landmarks import face_middle
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
-from ..protocol.posing import joints_from_weights, quaternion_to_matrix
+from ..protocol.posing import joint_angles, joints_from_weights, matrix_of, quaternion_to_matrix
 
 STEPS = 2
 RAY_STEPS = 3
@@ -33,6 +32,8 @@ TURN_NOISE = 0.05
 LEAST_FACING = 0.15
 TURNING = ("jaw", "eye_left", "eye_right")
 """Joints that move landmarks in the skull's frame."""
+SPINS = np.array([[[0, 0, 0], [0, 0, 1], [0, -1, 0]], [[0, 1, 0], [-1, 0, 0], [0, 0, 0]]], float)
+"""p @ these is the speed of a point p that turns about +X and about +Z, a radian a second."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class PoseHead:
         corners, bary = avatar.faces[avatar.landmark_face[landmarks]], avatar.landmark_bary[landmarks]
         joint = {name: avatar.joint_names.index(name) for name in TURNING}
         shares = {name: bary * avatar.skinning[corners, joint[name]] for name in TURNING}
-        self.rig = avatar.rig
+        self.rig, self.angles = avatar.rig, joint_angles(avatar.rig, ARKIT_52)
         self.skull = part_of(avatar, corners, bary - sum(shares.values()))
         parts = {name: part_of(avatar, corners, share) for name, share in shares.items()}
         self.parts = {name: part for name, part in parts.items() if len(part.rows)}
@@ -79,12 +80,32 @@ class PoseHead:
 
     def shaped(self, weights: Float[np.ndarray, "T 52"]) -> Float[np.ndarray, "T L 3"]:
         """The landmarks of expressions in the skull's frame."""
-        turns, points = joints_from_weights(self.rig, ARKIT_52, weights), np.zeros((len(weights), *self.normals.shape))
+        points = np.zeros((len(weights), *self.normals.shape))
         points[:, self.skull.rows] = moved(self.skull, weights)
+        turns = self.turns(weights)
         for name, part in self.parts.items():
-            turn, carried = quaternion_to_matrix(turns[name]), part.share * self.pivots[name]
-            points[:, part.rows] += (moved(part, weights) - carried) @ np.swapaxes(turn, 1, 2) + carried
+            turn, carried = turns[name], part.share * self.pivots[name]
+            points[:, part.rows] += (moved(part, weights) - carried) @ turn + carried
         return points
+
+    def slopes(self, weights: Float[np.ndarray, "T 52"]) -> Float[np.ndarray, "T 52 L 3"]:
+        """Derivatives of `shaped` by each weight."""
+        slopes = np.zeros((*weights.shape, *self.normals.shape))
+        slopes[:, :, self.skull.rows] = self.skull.expressions.reshape(len(ARKIT_52), -1, 3)
+        turns = self.turns(weights)
+        for name, part in self.parts.items():
+            turn = turns[name]
+            arms = moved(part, weights) - part.share * self.pivots[name]
+            # A joint turns about +X first, then about +Z.
+            about = np.stack([arms @ SPINS[0] @ turn, arms @ turn @ SPINS[1]], 1).reshape(len(weights), 2, -1)
+            own = part.expressions.reshape(len(ARKIT_52), -1, 3) @ turn[:, None]
+            slopes[:, :, part.rows] += own + (self.angles[name] @ about).reshape(own.shape)
+        return slopes
+
+    def turns(self, weights: Float[np.ndarray, "T 52"]) -> dict[str, Float[np.ndarray, "T 3 3"]]:
+        """What turns rows of points about the joints."""
+        turns = joints_from_weights(self.rig, ARKIT_52, weights)
+        return {name: np.swapaxes(quaternion_to_matrix(turns[name]), 1, 2) for name in self.parts}
 
 
 def part_of(avatar: Avatar, corners: Int[np.ndarray, "L 3"], weight: Float[np.ndarray, "L 3"]) -> Part:
@@ -119,7 +140,7 @@ def pose_from_crop(
     """
     depth = K[0, 0] / scale
     place = np.concatenate([(middle - K[:2, 2]) / K[0, 0], np.ones((len(depth), 1))], 1) * depth[:, None]
-    upright = Rotation.from_euler("z", angle[:, None]).as_matrix() @ rotation
+    upright = turns_of(np.stack([0 * angle, 0 * angle, angle], 1)) @ rotation
     origin, ray = head.rest[list(STEADY)].mean(0), place
     for _ in range(RAY_STEPS):
         turned = turn_towards(ray) @ upright
@@ -129,11 +150,15 @@ def pose_from_crop(
 
 def turn_towards(direction: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
     """The shortest turns that take +Z to directions of any length, which point forward."""
-    x, y, z = direction.T
-    sine = np.stack([-y, x, 0 * x], 1)
-    length = np.linalg.norm(sine, axis=1)
-    factor = np.arctan2(length, z) / np.maximum(length, 1e-9)
-    return Rotation.from_rotvec(sine * factor[:, None]).as_matrix()
+    x, y, z = direction.T / np.linalg.norm(direction, axis=1)
+    k = 1 / (1 + z)
+    return matrix_of(((1 - k * x * x, -k * x * y, x), (-k * x * y, 1 - k * y * y, y), (-x, -y, z)))
+
+
+def turns_of(vectors: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
+    """Rotations by vectors: axis times angle in radians."""
+    half = np.linalg.norm(vectors, axis=1, keepdims=True) / 2
+    return quaternion_to_matrix(np.concatenate([np.cos(half), np.sinc(half / np.pi) / 2 * vectors], 1))
 
 
 def refined(
@@ -144,50 +169,54 @@ def refined(
     K: Float[np.ndarray, "3 3"],
 ) -> Pose:
     """The pose that brings the landmarks of these expressions to those that are seen, near the encoder's own."""
-    points, first = head.shaped(weights), pose.rotation
+    points, turned = head.shaped(weights), np.zeros((len(weights), 3))
     carried = np.linalg.norm(points - head.rest, axis=-1)
     sigma = np.sqrt(NOISE**2 + (CARRIED * carried / head.interocular) ** 2)
-    pixels = landmarks[..., :2] - K[:2, 2]
+    flat = (landmarks[..., :2] - K[:2, 2]) / K[0, 0]
     for _ in range(STEPS):
-        pose = step(pose, first, points, sigma, pixels, float(K[0, 0]), head)
+        move = step(pose, turned, points, sigma, flat, head)
+        turned = turned + move[:, :3]  # one after the other they are the sum, but for the square of small turns
+        pose = Pose(turns_of(move[:, :3]) @ pose.rotation, pose.translation + move[:, 3:])
     return pose
 
 
 def step(
     pose: Pose,
-    first: np.ndarray,
-    points: np.ndarray,
-    sigma: np.ndarray,
-    pixels: np.ndarray,
-    focal: float,
+    turned: Float[np.ndarray, "T 3"],
+    points: Float[np.ndarray, "T L 3"],
+    sigma: Float[np.ndarray, "T L"],
+    seen: Float[np.ndarray, "T L 2"],
     head: PoseHead,
-) -> Pose:
-    """One step of Gauss and Newton, errors in interocular distances, far ones reweighted."""
-    turned = points @ np.swapaxes(pose.rotation, 1, 2)
-    camera = turned + pose.translation[:, None]
+) -> Float[np.ndarray, "T 6"]:
+    """One step of Gauss and Newton, a turn and a way, from a pose that has been `turned` away from the encoder's.
+
+    `seen` are x / z and y / z; errors are in interocular distances, far ones reweighted.
+    """
+    arms = points @ np.swapaxes(pose.rotation, 1, 2)
+    camera = arms + pose.translation[:, None]
     flat = camera[..., :2] / camera[..., 2:]
     unit = (head.interocular / pose.translation[:, 2])[:, None, None]  # of flat
-    error = (flat - pixels / focal) / unit
-    jacobian = projection_slope(turned, flat, camera[..., 2]) / unit[..., None]
+    error = (flat - seen) / unit
     facing = -(head.normals @ pose.rotation[:, 2, :, None])[..., 0]
     weight = EVIDENCE * (facing.clip(LEAST_FACING, 1) / sigma) ** 2
     weight = weight / (1 + (error**2).sum(-1) / (OUTLIER * sigma) ** 2)
-    rows = jacobian.reshape(len(points), -1, 6)
-    weighted = np.swapaxes((jacobian * weight[..., None, None]).reshape(rows.shape), 1, 2)
+    rows = projection_slope(arms, flat, camera[..., 2]).reshape(len(points), -1, 6) / unit
+    weighted = np.swapaxes(rows * np.repeat(weight, 2, 1)[..., None], 1, 2)
     normal, gradient = weighted @ rows, (weighted @ error.reshape(len(points), -1, 1))[..., 0]
     normal[:, range(3), range(3)] += TURN_NOISE**-2
-    gradient[:, :3] += Rotation.from_matrix(pose.rotation @ np.swapaxes(first, 1, 2)).as_rotvec() / TURN_NOISE**2
-    move = -np.linalg.solve(normal, gradient[..., None])[..., 0]
-    return Pose(Rotation.from_rotvec(move[:, :3]).as_matrix() @ pose.rotation, pose.translation + move[:, 3:])
+    gradient[:, :3] += turned / TURN_NOISE**2
+    return -np.linalg.solve(normal, gradient[..., None])[..., 0]
 
 
 def projection_slope(
     turned: Float[np.ndarray, "T L 3"], flat: Float[np.ndarray, "T L 2"], depth: Float[np.ndarray, "T L"]
 ) -> Float[np.ndarray, "T L 2 6"]:
     """Of x / z and y / z by the head's turn (a vector in camera axes) and its place; `turned` are points from it."""
-    slope = np.zeros((*depth.shape, 2, 6))
-    for axis in range(2):
-        slope[..., axis, 3 + axis] = 1 / depth
-        slope[..., axis, 5] = -flat[..., axis] / depth
-    slope[..., :3] = np.cross(turned[..., None, :], slope[..., 3:])
-    return slope
+    near, (x, y) = 1 / depth, np.moveaxis(flat, -1, 0)
+    across, down, out = np.moveaxis(turned * near[..., None], -1, 0)
+    return matrix_of(
+        (
+            (-down * x, out + across * x, -down, near, 0, -x * near),
+            (-out - down * y, across * y, across, 0, near, -y * near),
+        )
+    )

@@ -7,9 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..geometry.landmarks import LIDS, LIPS
-from .landmark_model import IRISES, LandmarkModel, Pose, identity_along, motion_along, pose_landmarks
+from .jacobian import jacobian, normal_equations, row_factors, variables
+from .landmark_model import BY_GAZE, ERROR, IRISES, LandmarkModel, Pose, identity_along, pose_landmarks
 from .options import SolveOptions
-from .state import FRAME_SIZE, Observations, State
+from .state import Observations, State
+from .surface_points import PosedPoints
 
 # The height of an opening says "closed" better than either point.
 UPPER, LOWER = ([pair[i] for pair in (*LIPS, *LIDS)] for i in (0, 1))
@@ -115,27 +117,53 @@ def data_term(
     camera, pixels = project_landmarks(state, seen, pose)
     error, precision, cost = residuals(seen, precision, options, pixels)
     by_camera = camera_derivative(camera, state.log_focal.exp()[seen.clip])
-    by_skull = by_camera @ state.rotation[:, None]
-    columns = [*rigid_columns(state, camera, by_camera), *motion_along(model, pose, by_skull)]
+    by_scale = by_camera / seen.scale[:, None, None, None]
+    posed = PosedPoints(camera, pose.hung, pose.jaw)
+    rows = landmark_rows(model, state, pose, posed, by_scale, error, precision).flatten(0, 1)
+    by = variables(model.rig, state.gaze)
+    blocks, gradient = normal_equations(rows, by)
+    rest = gradient.new_zeros(*error.shape, 0)
     if shared:
-        columns += [identity_along(model, pose, by_skull), focal_columns(state, seen, pixels)]
-    # float32 from here: half of the time, and far more exact than landmarks are.
-    jacobian = torch.cat([column.float() for column in columns], -1)  # (T, L, 2, D + G)
-    jacobian = torch.cat([jacobian, jacobian[:, UPPER] - jacobian[:, LOWER]], 1)
-    jacobian *= (precision / seen.scale[:, None]).float()[..., None, None]
-    flat = jacobian.flatten(1, 2)
-    scaled = (error * precision[..., None]).float().flatten(1)[..., None]
-    gradient = (flat.mT @ scaled)[..., 0].double()
-    frame, rest = flat[..., :FRAME_SIZE], flat[..., FRAME_SIZE:]
-    corner = rest.flatten(0, 1)
+        by_focal = focal_columns(state, seen, pixels) / seen.scale[:, None, None, None]
+        rest = torch.cat([identity_along(model, pose, by_scale @ state.rotation[:, None]), by_focal], -1)
+        rest = torch.cat([rest, rest[:, UPPER] - rest[:, LOWER]], 1) * precision[..., None, None]
+    rest = rest.float().flatten(1, 2)
+    border, corner = (rows.permute(1, 2, 0) @ rest).double(), rest.flatten(0, 1)
     return DataTerm(
         cost=cost,
-        blocks=(frame.mT @ frame).double(),
-        gradient=gradient[:, :FRAME_SIZE],
-        border=(frame.mT @ rest).double(),
+        blocks=blocks,
+        gradient=gradient,
+        border=by.mT @ border,
         corner=(corner.mT @ corner).double(),
-        corner_gradient=gradient[:, FRAME_SIZE:].sum(0),
+        corner_gradient=border[:, ERROR].sum(0),
     )
+
+
+def landmark_rows(
+    model: LandmarkModel,
+    state: State,
+    pose: Pose,
+    posed: PosedPoints,
+    row: Float[Tensor, "T L 2 3"],
+    error: Float[Tensor, "T R 2"],
+    precision: Float[Tensor, "T R"],
+) -> Float[Tensor, "R 2 T C"]:
+    """Change of points and openings times their precision, float32: far more exact than landmarks are.
+
+    `row` is what is seen by camera coordinates.
+    """
+    weight, count = precision[..., None, None].float(), len(model.basis)
+    factors = row_factors(model.rig, posed, state, row, error[:, :count])
+    points = jacobian(factors * weight[:, :count], model.basis)
+    for eye, (rows, turn) in enumerate(zip(IRISES, pose.eyes, strict=True)):
+        local = (row[:, rows] @ state.rotation[:, None]) * weight[:, rows]
+        for column, slope in ((2 * eye, turn.by_yaw), (2 * eye + 1, turn.by_pitch)):
+            turned = (local @ (turn.arm @ slope.mT)[..., None])[..., 0]
+            points[list(rows), ..., BY_GAZE.start + column] = turned.permute(1, 2, 0).float()
+    # The error of an opening is the difference of its points' errors, as its change is of their changes.
+    both = torch.cat([factors[:, UPPER], -factors[:, LOWER]], -1) * weight[:, count:]
+    openings = jacobian(both, torch.cat([model.basis[UPPER], model.basis[LOWER]], 1))
+    return torch.cat([points, openings])
 
 
 def camera_derivative(camera: Float[Tensor, "T L 3"], focal: Float[Tensor, "T"]) -> Float[Tensor, "T L 2 3"]:
@@ -144,14 +172,6 @@ def camera_derivative(camera: Float[Tensor, "T L 3"], focal: Float[Tensor, "T"])
     zero = torch.zeros_like(x)
     rows = (torch.stack([1 / z, zero, -x / z**2], -1), torch.stack([zero, 1 / z, -y / z**2], -1))
     return focal[:, None, None, None] * torch.stack(rows, -2)
-
-
-def rigid_columns(state: State, camera: Tensor, by_camera: Tensor) -> list[Tensor]:
-    """Pixels (T, L, 2, .) by turn and place."""
-    turned = camera - state.translation[:, None]
-    cross = torch.linalg.cross(turned[..., None, :].expand_as(by_camera), by_camera, dim=-1)
-    depth = state.place[:, 2].exp()[:, None, None, None]
-    return [cross, by_camera[..., :2] * depth, by_camera @ state.translation[:, None, :, None]]
 
 
 def focal_columns(state: State, seen: Observations, pixels: Tensor) -> Float[Tensor, "T L 2 C"]:

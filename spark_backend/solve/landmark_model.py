@@ -26,6 +26,9 @@ GAZE = ("yaw_left", "pitch_left", "yaw_right", "pitch_right")
 """Turns of the eyes (radians): yaw about +Z (to the subject's left), pitch about +X (down)."""
 IRISES = (tuple(range(473, 478)), tuple(range(468, 473)))
 """Landmarks of the left and of the right iris."""
+BY_TURN, BY_PLACE, BY_WEIGHT, BY_GAZE = slice(0, 3), slice(3, 6), slice(6, 58), slice(58, 62)
+COLUMNS, ERROR = 63, 62
+"""What points move by: the head's turn and place, ARKit's 52 weights, turns of the eyes. The last one is the error."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class LandmarkModel:
     jaw_identity: Float[Tensor, "I L 3"]
     expression: Float[Tensor, "L 6 52"]
     """How the skull's part and the jaw's part move; 0 for the irises."""
+    basis: Float[Tensor, "L 15 C"]
+    """See `motion_basis`."""
     pivots: Float[Tensor, "3 3"]
     """Jaw, left eye, right eye."""
     pivots_identity: Float[Tensor, "I 3 3"]
@@ -75,6 +80,7 @@ def landmark_model(head: HeadModel, avatar: Avatar | None = None) -> LandmarkMod
         skull_identity=at_landmarks(identity, 1 - share),
         jaw_identity=at_landmarks(identity, share),
         expression=expression,
+        basis=motion_basis(expression),
         pivots=torch.as_tensor(source.joints[joints]).double(),
         pivots_identity=torch.as_tensor(joint_identity[:, joints]).double(),
         normal=torch.as_tensor(normal / np.linalg.norm(normal, axis=1, keepdims=True)).double(),
@@ -194,16 +200,15 @@ def move_by(weights: Float[Tensor, "T 52"], expression: Float[Tensor, "P 6 52"])
     return (weights @ expression.flatten(0, 1).mT).unflatten(1, (len(expression), 6))
 
 
-def motion_along(
-    model: LandmarkModel, pose: Pose, row: Float[Tensor, "T L R 3"]
-) -> tuple[Float[Tensor, "T L R E"], Float[Tensor, "T L R 4"]]:
-    """Change of `row . point` (skull's axes) by the weights of `FREE` and by the gaze."""
-    by_weight, by_gaze = expression_along(model.rig, pose.gaze, pose.jaw, pose.hung, row, model.expression)
-    for eye, (rows, turn) in enumerate(zip(IRISES, pose.eyes, strict=True)):
-        iris = row[:, list(rows)]
-        for column, slope in ((2 * eye, turn.by_yaw), (2 * eye + 1, turn.by_pitch)):
-            by_gaze[:, list(rows), :, column] = (iris @ (turn.arm @ slope.mT)[..., None])[..., 0]
-    return by_weight, by_gaze
+def motion_basis(expression: Float[Tensor, "P 6 52"]) -> Float[Tensor, "P 15 C"]:
+    """What the numbers of `jacobian.row_factors` are multiplied with to give a point's motion by `COLUMNS`, float32."""
+    basis = torch.zeros(len(expression), 15, COLUMNS)
+    basis[:, :6, BY_WEIGHT] = expression.float()
+    basis[:, 6:9, BY_TURN] = basis[:, 9:12, BY_PLACE] = torch.eye(3)
+    for row, name, sign in ((12, "jawOpen", 1.0), (13, "jawLeft", 1.0), (13, "jawRight", -1.0)):
+        basis[:, row, BY_WEIGHT.start + ARKIT_52.index(name)] = sign
+    basis[:, 14, ERROR] = 1
+    return basis
 
 
 def identity_along(model: LandmarkModel, pose: Pose, row: Float[Tensor, "T L R 3"]) -> Float[Tensor, "T L R I"]:
@@ -226,24 +231,3 @@ def along(
     count, points, rows, _ = row.shape
     both = torch.cat([row, row @ turn[:, None]], -1).transpose(0, 1).reshape(points, count * rows, 6)
     return torch.bmm(both, directions).reshape(points, count, rows, -1).transpose(0, 1)
-
-
-def expression_along(
-    rig: Rig,
-    gaze: Float[Tensor, "T 4"],
-    jaw: JawTurn,
-    hung: Float[Tensor, "T P 3"],
-    row: Float[Tensor, "T P R 3"],
-    expression: Float[Tensor, "P 6 52"],
-) -> tuple[Float[Tensor, "T P R E"], Float[Tensor, "T P R 4"]]:
-    """Change of `row . point` (skull's axes) by the weights of `FREE` and by the gaze, which moves the lids too."""
-    by_all = along(row, jaw.turn, expression)
-    by_all[..., ARKIT_52.index("jawOpen")] += rig.jaw_open * (row @ (hung @ jaw.by_open.mT)[..., None])[..., 0]
-    swing = rig.jaw_side * (row @ (hung @ jaw.by_side.mT)[..., None])[..., 0]
-    by_all[..., ARKIT_52.index("jawLeft")] += swing
-    by_all[..., ARKIT_52.index("jawRight")] -= swing
-    by_gaze = row.new_zeros(*row.shape[:3], len(GAZE))
-    for name, column, factor in look_channels(rig):
-        active = ((gaze[:, column] * factor > 0) * factor).to(row.dtype)
-        by_gaze[..., column] += active[:, None, None] * by_all[..., ARKIT_52.index(name)]
-    return by_all[..., FREE_INDEX], by_gaze

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .appearance import OUTLIER, Appearance, Glimpse, glimpse, shading_basis, shading_slope
 from .data_term import DataTerm
+from .jacobian import TURN_FACTORS, jacobian, normal_equations, row_factors, variables
 from .pictures import Pictures
-from .state import ROTATION, Observations, State
-from .surface_points import motion_along
+from .state import Observations, State
 
 EVIDENCE = 0.1
 """How much of its nominal information a point carries: neighbours see the same features."""
@@ -40,16 +40,18 @@ def photometric_term(appearance: Appearance, pictures: Pictures, state: State, s
     """Cost and Gauss-Newton model of some frames of a known person: nothing is shared."""
     shown = glimpse(appearance.points, pictures, state, seen)
     cost, error, weight = robust(appearance, shown)
-    camera = shown.posed.camera
-    across = shown.slope * shown.focal / camera[..., 2:]
+    points, camera, root = appearance.points, shown.posed.camera, weight.sqrt()
+    across = shown.slope * shown.focal / camera[..., 2:] * root[..., None]
     along = -(across * camera[..., :2]).sum(-1, keepdim=True) / camera[..., 2:]
-    jacobian = motion_along(appearance.points, shown.posed, state, torch.cat([across, along], -1))
-    jacobian[..., ROTATION] -= torch.linalg.cross(shown.normals, shading_slope(shown.normals, appearance.light))
-    weighted = jacobian * weight[..., None]
-    gradient = (weighted.mT @ error[..., None])[..., 0].double()
+    row = torch.cat([across, along], -1)[:, :, None]
+    factors = row_factors(points.rig, shown.posed, state, row, (root * error)[..., None])
+    shading = torch.linalg.cross(shown.normals, shading_slope(shown.normals, appearance.light))
+    factors[..., TURN_FACTORS] -= (shading * root[..., None])[:, :, None]
+    rows = jacobian(factors, points.basis).flatten(0, 1)
+    blocks, gradient = normal_equations(rows, variables(points.rig, state.gaze))
     return DataTerm(
         cost=cost,
-        blocks=(weighted.mT @ jacobian).double(),
+        blocks=blocks,
         gradient=gradient,
         border=gradient.new_zeros(*gradient.shape, 0),
         corner=gradient.new_zeros(0, 0),

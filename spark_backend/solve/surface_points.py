@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..protocol.avatar import Avatar, Rig
 from ..protocol.names import ARKIT_52, JOINTS
-from .landmark_model import FREE_INDEX, JawTurn, expression_along, jaw_turn, look_weights, move_by
+from .landmark_model import FREE_INDEX, JawTurn, jaw_turn, look_weights, motion_basis, move_by
 from .state import State
 
 HIDDEN = ("mouth_interior", "lips", "eyelids", "eyes", "ears", "scalp")
@@ -32,6 +32,8 @@ class SurfacePoints:
     """The part that follows the jaw, less the pivot's share."""
     expression: Float[Tensor, "N 6 52"]
     """How the skull's part and the jaw's part move."""
+    basis: Float[Tensor, "N 15 C"]
+    """See `landmark_model.motion_basis`."""
     normal: Float[Tensor, "N 3"]
     """At rest."""
     rig: Rig
@@ -79,11 +81,13 @@ def surface_points(avatar: Avatar, face: np.ndarray, bary: np.ndarray) -> Surfac
     a, b, c = avatar.neutral[corners].transpose(1, 0, 2)
     normal = np.cross(b - a, c - a)
     hinge = jaw_share * avatar.joints[jaw]
-    expressions = avatar.expressions[: len(ARKIT_52)]
+    fields = [at_points(avatar.expressions[: len(ARKIT_52)], part) for part in (bary - share, share)]
+    expression = torch.cat(fields, -1).permute(1, 2, 0)
     return SurfacePoints(
         rest=at_points(avatar.neutral, bary - share, hinge),
         hung=at_points(avatar.neutral, share, -hinge),
-        expression=torch.cat([at_points(expressions, part) for part in (bary - share, share)], -1).permute(1, 2, 0),
+        expression=expression,
+        basis=motion_basis(expression),
         normal=torch.as_tensor(normal / np.linalg.norm(normal, axis=1, keepdims=True)).float(),
         rig=avatar.rig,
     )
@@ -105,17 +109,3 @@ def pose_points(points: SurfacePoints, state: State) -> PosedPoints:
     local = points.rest + moved[..., :3] + hung @ jaw.turn.mT
     camera = local @ state.rotation.float().mT + state.translation.float()[:, None]
     return PosedPoints(camera, hung, jaw)
-
-
-def motion_along(
-    points: SurfacePoints, posed: PosedPoints, state: State, row: Float[Tensor, "T N 3"]
-) -> Float[Tensor, "T N D"]:
-    """Change of `row . point` (camera axes) by the frame's variables, in the order of `State`: turn, place, weights,
-    gaze."""
-    turned = posed.camera - state.translation.float()[:, None]
-    turn = torch.linalg.cross(turned, row)
-    slide = row[..., :2] * state.place[:, 2].exp().float()[:, None, None]
-    deepen = row @ state.translation.float()[..., None]
-    local = (row @ state.rotation.float())[:, :, None]
-    by_weight, by_gaze = expression_along(points.rig, state.gaze, posed.jaw, posed.hung, local, points.expression)
-    return torch.cat([turn, slide, deepen, by_weight[:, :, 0], by_gaze[:, :, 0]], -1)

@@ -71,7 +71,7 @@ def engine_runs(path: Path, network: LandmarkNetwork, crops: np.ndarray, threads
     """The engines of the backend, and OpenVINO without its precision set."""
     runs: dict[str, Run] = {}
     for name in sorted(installed_engines(), key="torch".__ne__):
-        engine = open_engine(path, network, name, threads)
+        engine = open_engine(path, lambda: network, name, threads)
         runs[name] = lambda engine=engine: engine(crops)["landmarks"]
     if find_spec("openvino") is not None:
         import openvino

@@ -16,7 +16,7 @@ from spark_backend.protocol.posing import pose_vertices
 from spark_backend.protocol.project import ClipInfo, Frames
 from spark_backend.render.draw import one_material, render_frame
 from spark_backend.solve import windows as windowing
-from spark_backend.solve.appearance import Appearance, learn_appearance, sample
+from spark_backend.solve.appearance import Appearance, Glimpse, glimpse, learn_appearance, sample
 from spark_backend.solve.data_term import project_landmarks
 from spark_backend.solve.evidence import evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
@@ -163,17 +163,18 @@ def test_gradient_of_the_photometric_term(avatar):
     albedo, known, _, light = learn_appearance(sample(points, seen_pictures, truth, seen), seen.clip)
     # Broad noise: the loss is then nearly quadratic, and its reweighted gradient its own.
     appearance = Appearance(points, seen_pictures, albedo, known, torch.tensor(1.0), light[0])
-    term = photometric_term(appearance, seen_pictures, state, seen)
+
+    def shown(there: State) -> Glimpse:
+        return glimpse(points, seen_pictures, there, seen)
+
+    term = photometric_term(appearance, shown(state), state)
     limit = torch.tensor([[-9.0] * 4, [9.0] * 4]).double()
     chosen = {0: 2e-3, 1: 2e-3, 3: 1e-3, 4: 1e-3, 5: 4e-3, 6 + FREE.index("jawOpen"): 0.02, FRAME_SIZE - 3: 0.05}
     for variable, step in chosen.items():
         nudge = torch.zeros(FRAMES, FRAME_SIZE, dtype=torch.float64)
         nudge[:, variable] = step
         none = torch.zeros(0, dtype=torch.float64)
-        up, down = (
-            photometric_cost(appearance, seen_pictures, state.moved(sign * nudge, none, limit), seen)
-            for sign in (1, -1)
-        )
+        up, down = (photometric_cost(appearance, shown(state.moved(sign * nudge, none, limit))) for sign in (1, -1))
         numeric = (up - down) / (2 * step)
         cosine = term.gradient[:, variable] @ numeric / term.gradient[:, variable].norm() / numeric.norm()
         ratio = term.gradient[:, variable].norm() / numeric.norm()

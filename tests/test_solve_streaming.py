@@ -43,7 +43,7 @@ def test_normal_equations_are_those_of_the_clips_solver(model):
         precision = landmark_precision(model, here, one, OPTIONS)
         mine = twin.precision(frame_of(state, index), one.landmarks[0].numpy())
         np.testing.assert_allclose(mine, precision[0].numpy(), rtol=1e-4)
-        theirs, _ = linearise(Problem(model, one, state.log_focal, False, OPTIONS), precision, here)
+        theirs, _ = linearise(Problem(model, one, state.log_focal, False, OPTIONS), precision, here, [None])
         hessian, gradient = twin.equations(frame_of(state, index), one.landmarks[0].numpy(), mine)
         _, prior_gradient, prior_hessian = prior_term(here, one, OPTIONS)
         size = np.abs(theirs.blocks[0]).max()

@@ -135,8 +135,9 @@ def solve_light(
     shared = weighted.new_zeros(count, HARMONICS, weight.shape[1])
     for clip in range(count):
         rows = clips == clip
-        normal[clip, :, clip] = torch.einsum("tni,tnj->ij", weighted[rows], sampled.basis[rows])
-        right[clip] = torch.einsum("tni,tn->i", weighted[rows], value[rows])
+        here = weighted[rows].flatten(0, 1).mT
+        normal[clip, :, clip] = here @ sampled.basis[rows].flatten(0, 1)
+        right[clip] = here @ value[rows].flatten()
         shared[clip] = weighted[rows].sum(0).T
     ridge = RIDGE * normal.flatten(2).flatten(0, 1).trace() / right.numel()
     if albedo is None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..geometry.landmarks import LIDS, LIPS
 from .jacobian import jacobian, normal_equations, row_factors, variables
-from .landmark_model import BY_GAZE, ERROR, IRISES, LandmarkModel, Pose, identity_along, pose_landmarks
+from .landmark_model import BY_GAZE, COLUMNS, ERROR, IRISES, LandmarkModel, Pose, identity_along, pose_landmarks
 from .options import SolveOptions
 from .state import Observations, State
 from .surface_points import PosedPoints
@@ -154,7 +154,8 @@ def landmark_rows(
     """
     weight, count = precision[..., None, None].float(), len(model.basis)
     factors = row_factors(model.rig, posed, state, row, error[:, :count])
-    points = jacobian(factors * weight[:, :count], model.basis)
+    result = torch.empty(*precision.shape[1:], 2, len(row), COLUMNS)
+    points = jacobian(factors * weight[:, :count], model.basis, out=result[:count])
     for eye, (rows, turn) in enumerate(zip(IRISES, pose.eyes, strict=True)):
         local = (row[:, rows] @ state.rotation[:, None]) * weight[:, rows]
         for column, slope in ((2 * eye, turn.by_yaw), (2 * eye + 1, turn.by_pitch)):
@@ -162,8 +163,8 @@ def landmark_rows(
             points[list(rows), ..., BY_GAZE.start + column] = turned.permute(1, 2, 0).float()
     # The error of an opening is the difference of its points' errors, as its change is of their changes.
     both = torch.cat([factors[:, UPPER], -factors[:, LOWER]], -1) * weight[:, count:]
-    openings = jacobian(both, torch.cat([model.basis[UPPER], model.basis[LOWER]], 1))
-    return torch.cat([points, openings])
+    jacobian(both, torch.cat([model.basis[UPPER], model.basis[LOWER]], 1), out=result[count:])
+    return result
 
 
 def camera_derivative(camera: Float[Tensor, "T L 3"], focal: Float[Tensor, "T"]) -> Float[Tensor, "T L 2 3"]:

@@ -45,11 +45,15 @@ def row_factors(
     return torch.cat(parts, -1).unflatten(1, (points, rows))
 
 
-def jacobian(factors: Float[Tensor, "T P R N"], basis: Float[Tensor, "P N C"]) -> Float[Tensor, "P R T C"]:
+def jacobian(
+    factors: Float[Tensor, "T P R N"], basis: Float[Tensor, "P N C"], out: Float[Tensor, "P R T C"] | None = None
+) -> Float[Tensor, "P R T C"]:
     """Change along the rows by `COLUMNS`, and the error, float32."""
     count, points, rows, _ = factors.shape
     flat = factors.permute(1, 2, 0, 3).reshape(points, rows * count, -1)
-    return torch.bmm(flat, basis).view(points, rows, count, -1)
+    result = torch.empty(points, rows, count, COLUMNS) if out is None else out
+    torch.bmm(flat, basis, out=result.view(points, rows * count, COLUMNS))
+    return result
 
 
 def variables(rig: Rig, gaze: Float[Tensor, "T 4"]) -> Float[Tensor, "T C D"]:

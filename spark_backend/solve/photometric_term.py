@@ -9,21 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .appearance import OUTLIER, Appearance, Glimpse, glimpse, shading_basis, shading_slope
+from .appearance import OUTLIER, Appearance, Glimpse, shading_basis, shading_slope
 from .data_term import DataTerm
 from .jacobian import TURN_FACTORS, jacobian, normal_equations, row_factors, variables
-from .pictures import Pictures
-from .state import Observations, State
+from .state import State
 
 EVIDENCE = 0.1
 """How much of its nominal information a point carries: neighbours see the same features."""
 
 
-def photometric_cost(
-    appearance: Appearance, pictures: Pictures, state: State, seen: Observations
-) -> Float[Tensor, "T"]:
+def photometric_cost(appearance: Appearance, shown: Glimpse) -> Float[Tensor, "T"]:
     """Only the cost, for trying a step."""
-    return robust(appearance, glimpse(appearance.points, pictures, state, seen))[0]
+    return robust(appearance, shown)[0]
 
 
 def robust(
@@ -36,9 +33,8 @@ def robust(
     return cost.double(), error, EVIDENCE * counts / appearance.noise.square() / (1 + square)
 
 
-def photometric_term(appearance: Appearance, pictures: Pictures, state: State, seen: Observations) -> DataTerm:
-    """Cost and Gauss-Newton model of some frames of a known person: nothing is shared."""
-    shown = glimpse(appearance.points, pictures, state, seen)
+def photometric_term(appearance: Appearance, shown: Glimpse, state: State) -> DataTerm:
+    """Cost and Gauss-Newton model of some frames of a known person, who show this at this state: nothing is shared."""
     cost, error, weight = robust(appearance, shown)
     points, camera, root = appearance.points, shown.posed.camera, weight.sqrt()
     across = shown.slope * shown.focal / camera[..., 2:] * root[..., None]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .appearance import Appearance
+from .appearance import Appearance, Glimpse, glimpse
 from .banded import NormalEquations, solve_step
 from .data_term import DataTerm, data_cost, data_term, landmark_precision
 from .landmark_model import LandmarkModel, gaze_limit
@@ -53,22 +53,34 @@ def solve(problem: Problem, state: State, tick: Callable[[float], None] = lambda
 def descend(problem: Problem, precision: Tensor, state: State, tick: Callable[[float], None]) -> State:
     """Levenberg and Marquardt's steps until the cost no longer falls, with the landmarks' precision (T, L) held."""
     damping, options = 1e-3, problem.options
-    cost = total_cost(problem, precision, state)
+    shown = look_at(problem, state)
+    cost = total_cost(problem, precision, state, shown)
     for iteration in range(options.iterations):
         tick(iteration / options.iterations)
-        equations, fixed = linearise(problem, precision, state)
-        trial, trial_cost = state, np.inf
+        equations, fixed = linearise(problem, precision, state, shown)
+        trial, trial_shown, trial_cost = state, shown, np.inf
         while trial_cost >= cost and damping < LARGEST_DAMPING:
             trial = try_step(problem, state, equations, fixed, damping)
-            trial_cost = np.inf if trial is None else total_cost(problem, precision, trial)
+            if trial is not None:
+                trial_shown = look_at(problem, trial)
+                trial_cost = total_cost(problem, precision, trial, trial_shown)
             damping = max(damping / 5, SMALLEST_DAMPING) if trial_cost < cost else damping * 6
         if trial is None or trial_cost >= cost:
             break
-        gain, state, cost = (cost - trial_cost) / cost, trial, trial_cost
+        gain, state, shown, cost = (cost - trial_cost) / cost, trial, trial_shown, trial_cost
         if gain < options.tolerance:
             break
     tick(1.0)
     return state
+
+
+def look_at(problem: Problem, state: State) -> list[Glimpse | None]:
+    """What the pictures show at a state, for each of `blocks`; None without pictures."""
+    seen, look = problem.seen, problem.appearance
+    if look is None:
+        return [None for _ in blocks(len(seen.pts))]
+    parts = blocks(len(seen.pts))
+    return [glimpse(look.points, look.pictures.select(p), state.select(p), seen.select(p)) for p in parts]
 
 
 def try_step(
@@ -82,27 +94,30 @@ def try_step(
     return state.moved(torch.as_tensor(frame_step), torch.as_tensor(shared_step), problem.gaze_limit)
 
 
-def total_cost(problem: Problem, precision: Tensor, state: State) -> float:
+def total_cost(problem: Problem, precision: Tensor, state: State, shown: list[Glimpse | None]) -> float:
     """Data, priors and time."""
     seen, options = problem.seen, problem.options
-    data = sum(frame_cost(problem, precision[rows], state.select(rows), rows) for rows in blocks(len(seen.pts)))
+    parts = zip(blocks(len(seen.pts)), shown, strict=True)
+    data = sum(frame_cost(problem, precision[rows], state.select(rows), rows, part) for rows, part in parts)
     total = data + prior_term(state, seen, options)[0].sum() + time_term(state, seen, options).cost
     if problem.shared:
         total = total + shared_prior(state, problem.focal_prior, len(seen.pts), options)[0]
     return float(total)
 
 
-def frame_cost(problem: Problem, precision: Tensor, state: State, rows: slice) -> Tensor:
+def frame_cost(problem: Problem, precision: Tensor, state: State, rows: slice, shown: Glimpse | None) -> Tensor:
     """The cost of `frame_terms`, summed."""
-    seen, look = problem.seen.select(rows), problem.appearance
-    cost = data_cost(problem.model, state, seen, precision, problem.options).sum()
-    return cost if look is None else cost + photometric_cost(look, look.pictures.select(rows), state, seen).sum()
+    cost = data_cost(problem.model, state, problem.seen.select(rows), precision, problem.options).sum()
+    return cost if shown is None else cost + photometric_cost(problem.appearance, shown).sum()
 
 
-def linearise(problem: Problem, precision: Tensor, state: State) -> tuple[NormalEquations, np.ndarray]:
-    """The normal equations at a state and which variables (T, D) rest on a bound."""
+def linearise(
+    problem: Problem, precision: Tensor, state: State, shown: list[Glimpse | None]
+) -> tuple[NormalEquations, np.ndarray]:
+    """The normal equations at a state, where the pictures show this, and which variables (T, D) rest on a bound."""
     seen, options = problem.seen, problem.options
-    parts = [frame_terms(problem, precision[rows], state.select(rows), rows) for rows in blocks(len(seen.pts))]
+    each = zip(blocks(len(seen.pts)), shown, strict=True)
+    parts = [frame_terms(problem, precision[rows], state.select(rows), rows, part) for rows, part in each]
     _, prior_gradient, prior_hessian = prior_term(state, seen, options)
     time = time_term(state, seen, options)
     gradient = torch.cat([part.gradient for part in parts]) + prior_gradient + time.gradient
@@ -124,13 +139,10 @@ def linearise(problem: Problem, precision: Tensor, state: State) -> tuple[Normal
     return equations, bound_variables(problem, state, gradient).numpy()
 
 
-def frame_terms(problem: Problem, precision: Tensor, state: State, rows: slice) -> DataTerm:
+def frame_terms(problem: Problem, precision: Tensor, state: State, rows: slice, shown: Glimpse | None) -> DataTerm:
     """Landmarks and, where there is an appearance, pictures of some frames, whose state and precision are given."""
-    seen, look = problem.seen.select(rows), problem.appearance
-    term = data_term(problem.model, state, seen, precision, problem.options, problem.shared)
-    if look is None:
-        return term
-    return term + photometric_term(look, look.pictures.select(rows), state, seen)
+    term = data_term(problem.model, state, problem.seen.select(rows), precision, problem.options, problem.shared)
+    return term if shown is None else term + photometric_term(problem.appearance, shown, state)
 
 
 def bound_variables(problem: Problem, state: State, gradient: Float[Tensor, "T D"]) -> Tensor:

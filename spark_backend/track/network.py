@@ -55,11 +55,11 @@ def open_encoder(
     person is a constant of the engine. Files that are missing are written, in some ten seconds.
     """
     constants = {"rest": person.rest, "offset": person.offset}
-    heads = prepared_engine(path, HeadNetwork(bundle, readout), cue_examples(), report, constants, engine)
+    heads = prepared_engine(path, lambda: HeadNetwork(bundle, readout), cue_examples(), report, constants, engine)
     return Encoder(open_cues(bundle, report, engine), heads)
 
 
 def open_cues(bundle: bytes, report: Report, engine: str | None = None) -> Engine:
     """The half that is the same for everybody, its file in the cache."""
     path = cache_folder() / "encoders" / f"cues-{hashlib.sha256(bundle).hexdigest()[:12]}.onnx"
-    return prepared_engine(path, FromBytes(CueNetwork(bundle)), crop_examples(), report, name=engine)
+    return prepared_engine(path, lambda: FromBytes(CueNetwork(bundle)), crop_examples(), report, name=engine)

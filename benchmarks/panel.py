@@ -108,9 +108,9 @@ def measure(request: dict) -> dict:
         settings.take_index = settings.takes.find(name)
         bpy.ops.spark.bake_take()  # the first makes the curves
         seconds[f"bake {name}"] = statistics.median(clocked(bpy.ops.spark.bake_take) for _ in range(3))
+        seconds[f"export handed over, {name}"] = hand_over(installed, Path(request["project"]))
         for more, options in SLIDERS.items():
             seconds |= slide(bpy.context, f"slider, {name}{more}", **options)
-        seconds[f"export handed over, {name}"] = hand_over(installed, Path(request["project"]))
     panels = sorted(name for name in dir(bpy.types) if name.startswith("SPARK_PT_"))
     drawing = {name: statistics.median(clocked(draw, installed, name) for _ in range(ROUNDS)) for name in panels}
     seconds |= {"all panels": sum(drawing.values()), **drawing, **press_buttons(installed, Path(request["project"]))}

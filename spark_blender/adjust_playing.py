@@ -20,7 +20,7 @@ from .scene.scene import HeadObjects
 from .scene.stepwise import Steps
 
 MARK = "spark_unfinished"
-SLICE = 0.015
+SLICE = 0.025
 """Seconds of one slice; the step in which they are over is done to its end."""
 
 
@@ -55,13 +55,13 @@ def play(action: bpy.types.Action) -> None:
 
 def begin(action: bpy.types.Action) -> None:
     """Marks an action and has its heads' curves written from now on. A fault is noted for the panel."""
-    action.spark_adjust.fault = ""
+    tell(action, "")
     with _turning:
         _writings[:] = [writing for writing in _writings if writing.action != action.session_uid]
         try:
             wish = wish_of(action)
         except SparkError as error:
-            action.spark_adjust.fault = str(error)
+            tell(action, str(error))
             action.pop(MARK, None)
             return
         for head in heads_of_file():
@@ -108,9 +108,15 @@ def advance(writing: Writing) -> None:
 def end(writing: Writing, action: bpy.types.Action, fault: str = "") -> None:
     """A head's curves are written, or cannot be."""
     _writings.remove(writing)
-    action.spark_adjust.fault = fault or action.spark_adjust.fault
+    tell(action, fault or action.spark_adjust.fault)
     if all(other.action != writing.action for other in _writings):
         action.pop(MARK, None)
+
+
+def tell(action: bpy.types.Action, fault: str) -> None:
+    """Notes a fault for the panel; a property that is set has Blender work the scene out anew."""
+    if action.spark_adjust.fault != fault:
+        action.spark_adjust.fault = fault
 
 
 def settle() -> None:

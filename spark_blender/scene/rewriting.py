@@ -4,7 +4,7 @@ Between two steps anything may happen to the file, so no step relies on a curve 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 import numpy as np
@@ -23,6 +23,17 @@ BONE_TOLERANCE = 0.1
 """Radians or metres of a bone for one of a weight, in key reduction."""
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What one curve is to hold."""
+
+    curve: Curve
+    frames: np.ndarray
+    """(K,)"""
+    of_mesh: bool
+    """A shape key's, else a bone's."""
+
+
 @dataclass
 class Memory:
     """What one writing of a head's curves leaves to the next, which mostly differs from it by one slider."""
@@ -34,24 +45,48 @@ class Memory:
     reduced: dict[str, tuple] = field(default_factory=dict)
     """What was reduced last: tolerance, frames (T,), values (T, C), and the indices of the kept keys."""
     written: int = 0
-    """Parts that were written. The next writing begins behind the last of them, so that under a slider that moves on
+    """Curves that were written. The next writing begins behind the last of them, so that under a slider that moves on
     and on every curve gets its turn."""
 
 
 def write_steps(head: HeadObjects, wish: Adjustments, memory: Memory) -> Steps[None]:
-    """Writes the captured performance, adjusted, on the head's curves."""
+    """Writes the captured performance, adjusted, on the head's curves.
+
+    All is worked out before the first curve is written: for each slice that writes one, Blender works the whole scene
+    out anew and draws it.
+    """
     smooth = yield from smooth_performance(head, wish, memory)
     rate, start = timing(action_of(head.armature))
-    pieces = parts(smooth, curves_at_once(len(smooth.seconds)))
-    first = memory.written % len(pieces)
-    for piece in (*pieces[first:], *pieces[:first]):
+    carried = ROOT if place_of(action_of(head.armature)) != "BONE" else ""
+    found, root = [], None
+    for piece in parts(smooth, curves_at_once(len(smooth.seconds))):
         shape = shaped(piece, wish)
         frames = start + shape.seconds * rate.per_second
         yield
-        yield from write_keys(head.mesh, frames, shape, wish.tolerance, memory)
-        yield from write_bones(head.armature, frames, shape, wish.tolerance, memory)
+        widen_sliders(head.mesh, shape.names, shape.weights)
+        found += yield from shape_curves(frames, shape, wish.tolerance, memory)
+        if carried in shape.rotations:
+            root = shape
+        else:
+            found += yield from bone_curves(frames, shape, wish.tolerance, memory)
+    first = memory.written % max(len(found), 1)
+    for keys in (*found[first:], *found[:first]):
+        write_keys(head, keys)
         memory.written += 1
+        yield
+    if root is not None:
+        yield from carrier_steps(head.armature, action_of(head.armature), root, frames)
     mark_range(action_of(head.armature), frames, wish.loop > 0)
+
+
+def write_keys(head: HeadObjects, keys: Keys) -> None:
+    """Gives the head's curve these keys; a shape key's stays in its group."""
+    owner, curve = (head.mesh.data.shape_keys if keys.of_mesh else head.armature), keys.curve
+    channels = channels_of(owner, action_of(owner))
+    if keys.of_mesh:
+        before = channels.fcurves.find(curve.path)
+        curve = replace(curve, group=before.group.name) if before and before.group else curve
+    fill_curves(channels, keys.frames, [curve])
 
 
 def smooth_performance(head: HeadObjects, wish: Adjustments, memory: Memory) -> Steps[Performance]:
@@ -71,39 +106,27 @@ def at_once(work, *arguments) -> Steps:
     yield
 
 
-def write_keys(
-    mesh: bpy.types.Object, frames: np.ndarray, performance: Performance, tolerance: float, memory: Memory
-) -> Steps[None]:
+def shape_curves(frames: np.ndarray, performance: Performance, tolerance: float, memory: Memory) -> Steps[list[Keys]]:
     """The shape keys' curves at the frames (T,), each reduced on its own."""
     names, columns = performance.names, performance.weights.T
-    widen_sliders(mesh, names, performance.weights)
     kept_keys = yield from keys_to_keep(frames, names, columns[..., None], tolerance, memory)
-    for name, values, kept in zip(names, columns, kept_keys, strict=True):
-        keys = mesh.data.shape_keys
-        channels = channels_of(keys, action_of(keys))
-        before = channels.fcurves.find(key_path(name))
-        group = before.group.name if before and before.group else "Other"
-        fill_curves(channels, frames[kept], [Curve(key_path(name), 0, values[kept], group)])
-        yield
+    return [
+        Keys(Curve(key_path(name), 0, values[kept], "Other"), frames[kept], True)
+        for name, values, kept in zip(names, columns, kept_keys, strict=True)
+    ]
 
 
-def write_bones(
-    armature: bpy.types.Object, frames: np.ndarray, performance: Performance, tolerance: float, memory: Memory
-) -> Steps[None]:
+def bone_curves(frames: np.ndarray, performance: Performance, tolerance: float, memory: Memory) -> Steps[list[Keys]]:
     """The bones' curves at the frames (T,); all curves of one property keep the same keys."""
-    action = action_of(armature)
-    if place_of(action) != "BONE" and ROOT in performance.rotations:
-        yield from carrier_steps(armature, action, performance, frames)
-        return
+    found = []
     kinds = (("rotation_quaternion", performance.rotations, 2), ("location", performance.locations, 1))
     for kind, values_of, scale in kinds:  # a quaternion moves by half the angle
         for bone, values in values_of.items():
             path, bound = f"{bone_path(bone)}.{kind}", tolerance * BONE_TOLERANCE
             [kept] = yield from keys_to_keep(frames, [path], scale * values[None], bound, memory)
-            for index, column in enumerate(values[kept].T):
-                channels = channels_of(armature, action_of(armature))
-                fill_curves(channels, frames[kept], [Curve(path, index, column, bone)])
-                yield
+            curves = [Curve(path, index, column, bone) for index, column in enumerate(values[kept].T)]
+            found += [Keys(curve, frames[kept], False) for curve in curves]
+    return found
 
 
 def keys_to_keep(
@@ -126,5 +149,8 @@ def is_same(before: tuple | None, now: tuple) -> bool:
 
 def mark_range(action: bpy.types.Action, frames: np.ndarray, cyclic: bool) -> None:
     """Tells Blender where the action begins and ends, and whether it is made to be repeated."""
-    action.use_frame_range, action.use_cyclic = True, cyclic
-    action.frame_start, action.frame_end = float(frames[0]), float(frames[-1])
+    first, last = (float(np.float32(frames[index])) for index in (0, -1))
+    wishes = {"use_frame_range": True, "use_cyclic": cyclic, "frame_start": first, "frame_end": last}
+    for name, value in wishes.items():
+        if getattr(action, name) != value:
+            setattr(action, name, value)

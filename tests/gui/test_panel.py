@@ -167,6 +167,7 @@ def test_a_long_take_follows_its_slider_while_the_window_lives(
 
 def test_an_export_by_mouse_is_cancelled_and_another_written(studio: Studio) -> None:
     window, target = studio.window, studio.work / "long.fbx"
+    window.call("settings.take_index = settings.takes.find('good')\nbpy.ops.spark.bake_take()")
     window.call("bpy.context.scene.frame_end = 500000")  # the mouse needs a while to find the button
     window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
     export = f"{SESSION}.state('export')"

@@ -29,6 +29,8 @@ own look: pictures then say where the head is, and the landmarks' errors would o
 are open, landmarks tell better than skin does."""
 PICTURES_PART = 0.7
 """Of the time, when pictures are compared too."""
+ROUGH = 1e-3
+"""The part by which the cost must fall for another step, where a descent only makes the start of the next."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def track_clip(
         if points is None:
             states.append(solve(problem, state, step))
             continue
-        state = solve(problem, state, step.part(0.0, 1 - PICTURES_PART))
+        state = solve(roughly(problem), state, step.part(0.0, 1 - PICTURES_PART))
         crops = cut_faces(Path(clip.info.source), clip.frames, rows[piece], problem.seen.scale, clip.info.size)
         states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
     return faded(states, pieces)
@@ -121,9 +123,15 @@ def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
         precision = landmark_precision(problem.model, state, problem.seen, options)
         if skin.look is not None:
             precision = precision * LANDMARKS_PART
-        told = Step(tick, number / len(SCALES), 1 / len(SCALES))
-        state = descend(replace(problem, appearance=appearance), precision, state, told)
+        told, last = Step(tick, number / len(SCALES), 1 / len(SCALES)), number == len(SCALES) - 1
+        problem = replace(problem, appearance=appearance)
+        state = descend(problem if last else roughly(problem), precision, state, told)
     return state
+
+
+def roughly(problem: Problem) -> Problem:
+    """The same where another descent follows, for which a start will do."""
+    return replace(problem, options=replace(problem.options, tolerance=ROUGH))
 
 
 def appearance_at(problem: Problem, state: State, skin: Skin, scale: int, blur: float) -> Appearance:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.blender
 
 PYTHONS = [program.path for program in programs() if program.is_python]
 STALE = ["(stale)", "1 clip added since the head was trained; train again to use that"]
-CHOICES = ["Head Model", "Anny, CC0", "<preset>", "[Train Again]"]
+CHOICES = ["Head Model", "Anny, CC0", "<preset>", "<subdivide>", "[Train Again]"]
 QUALITY = ["picture", "Likeness very close: landmarks 1.2 % of the eye distance off"]
 JOBS = {"train", "adapt", "capture", "read_clip", "add_light", "resume", "cancel", "set_up_backend", "cancel_set_up"}
 JOBS |= {"remove_backend", "check_backend", "list_models", "get_model", "choose_model_file"}
@@ -116,7 +116,7 @@ def test_training_shows_progress_and_picture_and_imports_the_head(seen) -> None:
     assert colours == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]  # left to right as in the file
     assert not can_train
     assert train["status"] == "done"
-    assert train["lines"][5].startswith("Training done after ")
+    assert train["lines"][6].startswith("Training done after ")
     assert train["lines"][-4:] == [MISSING, "good: the end is damaged", *QUALITY]
     assert "1 s   98 %" in train["clips"]
     assert "Face in 98 % of 24 frames" in train["clips"]
@@ -241,11 +241,11 @@ def test_garbage_is_skipped_and_a_lost_result_told(seen) -> None:
 def test_killed_cancelled_and_deaf_backends(seen) -> None:
     killed = step(seen, "killed")
     assert killed["status"] == "failed"
-    assert "The backend ended unexpectedly (killed" in killed["lines"][6]
+    assert "The backend ended unexpectedly (killed" in killed["lines"][7]
     cancelled = step(seen, "cancelled")
     assert cancelled["status"] == "cancelled"
     assert "Cancelling" in cancelled["cancelling"][0]
-    assert cancelled["lines"][6].startswith("Training cancelled after ")
+    assert cancelled["lines"][7].startswith("Training cancelled after ")
     assert step(seen, "deaf")["status"] == "cancelled"
 
 

@@ -195,6 +195,7 @@ def test_export(studio: Studio, page: Page) -> None:
     assert studio.window.outside(target).stat().st_size > 100_000
     studio.settle(1.0)
     studio.window.find("spark.export")
+    studio.scroll(400)  # the whole panel, below Adjust
     page.picture("exported", studio.window)
 
 

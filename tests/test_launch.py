@@ -2,7 +2,6 @@
 
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from spark_backend.protocol.job import (
     write_job,
 )
 from spark_backend.protocol.launch import (
+    CHUNK,
     JobProcess,
     backend_command,
     environment_python,
@@ -240,19 +240,16 @@ def test_garbage_in_the_story_is_skipped_and_told(tmp_path: Path) -> None:
     assert [type(event) for event in events[1:]] == [Warning, Warning, Warning, Done]
 
 
-def test_poll_takes_no_time(tmp_path: Path) -> None:
+def test_a_poll_takes_a_bounded_part_of_a_long_story(tmp_path: Path) -> None:
+    """So that Blender's window never waits for it; benchmarks/panel.py has the time of a call."""
     write_job(tmp_path, Job("count"))
     line = '{"event": "Progress", "stage": "Finding the face in a clip", "fraction": 0.1, "eta": 12.5}\n'
     (tmp_path / "events.jsonl").write_text(line * 20_000 + '{"event": "Done"}\n', encoding="utf-8")
-    job, worked, waited, count = JobProcess.attach(tmp_path), [], [], 0
+    job, counts = JobProcess.attach(tmp_path), []
     while not job.ended:
-        start = time.thread_time(), time.perf_counter()
-        count += len(job.poll())
-        worked.append(time.thread_time() - start[0])  # the processor's time: other programs do not count
-        waited.append(time.perf_counter() - start[1])
-    assert count == 20_001
-    assert statistics.median(worked) < 0.010
-    assert min(waited) < 0.010
+        counts.append(len(job.poll()))
+    assert sum(counts) == 20_001
+    assert max(counts) <= CHUNK / len(line) + 1
 
 
 def test_wrong_environments_are_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 `python run.py MODULE run JOB_DIR` with the module that has the job, in a process of its own, so that Blender never
 waits: `setup.work` in Blender's own Python, which has numpy and nothing else of ours; `scene.export_job` in another
-Blender, see `scene.export_job.blender_command`.
+Blender, see `exporting.blender_command`.
 """
 
 import importlib

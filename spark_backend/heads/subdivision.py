@@ -8,8 +8,8 @@ sums and the maps' layout.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array, dia_array, diags_array, eye_array, sparray, vstack
 
 from ..protocol.avatar import Avatar
 
@@ -51,13 +51,14 @@ def subdivided(avatar: Avatar) -> Avatar:
     linear, count = linear_rule(topology), len(avatar.expressions)
     moves = avatar.expressions.transpose(1, 0, 2).reshape(topology.count, -1)
     moved = smooth_rule(topology) @ np.concatenate([avatar.neutral, moves], 1)
-    landmark_face, landmark_bary = divided_landmarks(avatar, topology)
+    uv, uv_polygons = linear_rule(texture) @ avatar.uv, divided_polygons(texture)
+    landmark_face, landmark_bary = divided_landmarks(avatar, topology.corners, uv[uv_polygons])
     return replace(
         avatar,
         neutral=moved[:, :3].astype(avatar.neutral.dtype),
         polygons=divided_polygons(topology),
-        uv=(linear_rule(texture) @ avatar.uv).astype(avatar.uv.dtype),
-        uv_polygons=divided_polygons(texture),
+        uv=uv.astype(avatar.uv.dtype),
+        uv_polygons=uv_polygons,
         polygon_material=np.repeat(avatar.polygon_material, topology.corners),
         expressions=moved[:, 3:].reshape(-1, count, 3).transpose(1, 0, 2).astype(avatar.expressions.dtype),
         skinning=(linear @ avatar.skinning).astype(avatar.skinning.dtype),
@@ -78,17 +79,15 @@ def divided_polygons(topology: Topology) -> Int[np.ndarray, "Q 4"]:
     return np.stack([part[there] for part in quads], 1).astype(topology.polygons.dtype)
 
 
-def linear_rule(topology: Topology) -> sp.csr_array:
+def linear_rule(topology: Topology) -> csr_array:
     """(N, V) Old vertices as they are, the middles of edges and of polygons."""
-    return sp.vstack(
-        [sp.eye_array(topology.count), means(edge_ends(topology)), means(polygon_corners(topology))]
-    ).tocsr()
+    return vstack([eye_array(topology.count), means(edge_ends(topology)), means(polygon_corners(topology))]).tocsr()
 
 
-def smooth_rule(topology: Topology) -> sp.csr_array:
+def smooth_rule(topology: Topology) -> csr_array:
     """(N, V) Catmull and Clark's; an open rim's curve depends on the rim alone."""
     ends, corners, sides = edge_ends(topology), polygon_corners(topology), edge_polygons(topology)
-    middles, centres, own = means(ends), means(corners), sp.eye_array(topology.count)
+    middles, centres, own = means(ends), means(corners), eye_array(topology.count)
     open_edge = sides.sum(1) < 2
     edges = rows(open_edge) @ middles + rows(~open_edge) @ (middles + means(sides) @ centres) / 2
     valence = rows(1 / np.maximum(ends.sum(0), 1))
@@ -97,55 +96,57 @@ def smooth_rule(topology: Topology) -> sp.csr_array:
     border = (own + means(rim.T) @ means(rim)) / 2
     on_rim = rim.sum(0) > 0
     vertices = rows(~on_rim) @ inside + rows(on_rim) @ border
-    return sp.vstack([vertices, edges, centres]).tocsr()
+    return vstack([vertices, edges, centres]).tocsr()
 
 
-def edge_ends(topology: Topology) -> sp.csr_array:
+def edge_ends(topology: Topology) -> csr_array:
     """(E, V), 1 at both ends of each edge."""
     return ones(
         np.repeat(np.arange(len(topology.edges)), 2), topology.edges.ravel(), len(topology.edges), topology.count
     )
 
 
-def polygon_corners(topology: Topology) -> sp.csr_array:
+def polygon_corners(topology: Topology) -> csr_array:
     """(P, V), 1 at each polygon's corners."""
     polygon, corner = np.nonzero(topology.polygons >= 0)
     return ones(polygon, topology.polygons[polygon, corner], len(topology.polygons), topology.count)
 
 
-def edge_polygons(topology: Topology) -> sp.csr_array:
+def edge_polygons(topology: Topology) -> csr_array:
     """(E, P), 1 at the polygons that have each edge."""
     polygon, corner = np.nonzero(topology.polygons >= 0)
     return ones(topology.corner_edge[polygon, corner], polygon, len(topology.edges), len(topology.polygons))
 
 
-def ones(row: np.ndarray, column: np.ndarray, height: int, width: int) -> sp.csr_array:
+def ones(row: np.ndarray, column: np.ndarray, height: int, width: int) -> csr_array:
     """A matrix of zeros and ones."""
-    return sp.csr_array((np.ones(len(row)), (row, column)), (height, width))
+    return csr_array((np.ones(len(row)), (row, column)), (height, width))
 
 
-def rows(factors: np.ndarray) -> sp.dia_array:
+def rows(factors: np.ndarray) -> dia_array:
     """What multiplies each row of a matrix by its factor."""
-    return sp.diags_array(factors.astype(float))
+    return diags_array(factors.astype(float))
 
 
-def means(matrix: sp.sparray) -> sp.csr_array:
+def means(matrix: sparray) -> csr_array:
     """The matrix that takes means where this one takes sums; rows without anything stay empty."""
     return (rows(1 / np.maximum(matrix.sum(1), 1)) @ matrix).tocsr()
 
 
-def divided_landmarks(avatar: Avatar, topology: Topology) -> tuple[Int[np.ndarray, "L"], Float[np.ndarray, "L 3"]]:
-    """Where the landmarks are: at the same place of the map, in a triangle of the same polygon."""
-    halves = np.concatenate([np.arange(len(topology.polygons)), np.flatnonzero(topology.polygons[:, 3] >= 0)])
-    polygons = halves[avatar.landmark_face]
+def divided_landmarks(
+    avatar: Avatar, corners: Int[np.ndarray, "P"], quads: Float[np.ndarray, "Q 4 2"]
+) -> tuple[Int[np.ndarray, "L"], Float[np.ndarray, "L 3"]]:
+    """Where the landmarks are: at the same place of the map, in a triangle of the same polygon.
+
+    Each polygon has so many `corners`, and as many of the `quads` on the map.
+    """
+    polygons = avatar.face_polygon[avatar.landmark_face]
     places = (avatar.uv[avatar.uv_faces[avatar.landmark_face]] * avatar.landmark_bary[..., None]).sum(1)
-    texture = topology_of(avatar.uv_polygons, len(avatar.uv))
-    uv, quads = linear_rule(texture) @ avatar.uv, divided_polygons(texture)
-    first = np.cumsum(topology.corners) - topology.corners
+    first = np.cumsum(corners) - corners
     faces, barys = np.empty_like(avatar.landmark_face), np.empty_like(avatar.landmark_bary)
     for landmark, (polygon, place) in enumerate(zip(polygons, places, strict=True)):
-        children = first[polygon] + np.arange(topology.corners[polygon])
-        triangles = uv[np.concatenate([quads[children][:, [0, 1, 2]], quads[children][:, [0, 2, 3]]])]
+        children = first[polygon] + np.arange(corners[polygon])
+        triangles = np.concatenate([quads[children][:, [0, 1, 2]], quads[children][:, [0, 2, 3]]])
         a, b, c = np.moveaxis(triangles, 1, 0)
         share = np.linalg.solve(np.stack([b - a, c - a], 2), (place - a)[..., None])[..., 0]
         bary = np.concatenate([1 - share.sum(1, keepdims=True), share], 1)

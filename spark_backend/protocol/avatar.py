@@ -80,9 +80,14 @@ class Avatar:
         return triangulate(self.uv_polygons)
 
     @property
+    def face_polygon(self) -> np.ndarray:
+        """(F,) the row of `polygons` from which each of `faces` is cut."""
+        return np.concatenate([np.arange(len(self.polygons)), np.flatnonzero(self.polygons[:, 3] >= 0)])
+
+    @property
     def face_material(self) -> np.ndarray:
         """(F,) indices into `material_names`, row for row with `faces`."""
-        return np.concatenate([self.polygon_material, self.polygon_material[self.polygons[:, 3] >= 0]])
+        return self.polygon_material[self.face_polygon]
 
 
 def triangulate(polygons: np.ndarray) -> np.ndarray:

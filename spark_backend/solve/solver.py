@@ -76,10 +76,9 @@ def descend(problem: Problem, precision: Tensor, state: State, tick: Callable[[f
 
 def look_at(problem: Problem, state: State) -> list[Glimpse | None]:
     """What the pictures show at a state, for each of `blocks`; None without pictures."""
-    seen, look = problem.seen, problem.appearance
+    seen, look, parts = problem.seen, problem.appearance, blocks(len(problem.seen.pts))
     if look is None:
-        return [None for _ in blocks(len(seen.pts))]
-    parts = blocks(len(seen.pts))
+        return [None for _ in parts]
     return [glimpse(look.points, look.pictures.select(p), state.select(p), seen.select(p)) for p in parts]
 
 

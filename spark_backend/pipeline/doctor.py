@@ -118,7 +118,12 @@ def tracking_check(report: Report) -> Check:
     from .streamed import open_generic
 
     bundle = find_model("face_landmarker").read_bytes()
-    return Check("tracking networks", "ok", f"run on {open_generic(load_anny().avatar(), bundle, report).heads.name}")
+    try:
+        engine = open_generic(load_anny().avatar(), bundle, report).heads.name
+    except (ImportError, OSError, RuntimeError, SparkError) as error:
+        remedy = "run `pip install --force-reinstall spark-backend[track]`, or Repair in the add-on's preferences"
+        return Check("tracking networks", "broken", f"cannot be opened ({error}); {remedy}")
+    return Check("tracking networks", "ok", f"run on {engine}")
 
 
 def known_cameras() -> list[dict[str, Any]]:

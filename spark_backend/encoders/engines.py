@@ -6,7 +6,7 @@ would choose bfloat16 by itself where the processor has it, which moves landmark
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -59,23 +59,34 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
+            # A thread that is tied to a core cannot go to a free one, and tying it anew costs a twentieth of a call.
+            "ENABLE_CPU_PINNING": False,
             # OpenVINO 2026.4 crashes while it compiles the encoder's heads for one thread with them.
             "SNIPPETS_MODE": "DISABLE",
         }
         self.inputs = [given.any_name for given in self.model.inputs]
         self.outputs = [output.any_name for output in self.model.outputs]
         self.requests: dict[tuple[int, ...], Any] = {}
-        self.constants = as_arrays(constants)
+        self.constants = list(as_arrays(constants).values())
 
     def __call__(self, *batch: np.ndarray) -> dict[str, np.ndarray]:
         """See `Engine`. The first call with a size takes some tenths of a second more."""
-        given = dict(zip(self.inputs, (*batch, *self.constants.values()), strict=True))
-        if batch[0].shape not in self.requests:
-            self.model.reshape({name: list(value.shape) for name, value in given.items()})
-            compiled = self.core.compile_model(self.model, "CPU", self.settings)
-            self.requests[batch[0].shape] = compiled.create_infer_request()
-        results = self.requests[batch[0].shape].infer(given)
-        return {name: results[place] for place, name in enumerate(self.outputs)}
+        request = self.requests.get(batch[0].shape) or self.compiled(batch)
+        # Into and out of the request's own memory: handing over arrays by name takes 0.6 ms of a call.
+        for place, value in enumerate(batch):
+            request.get_input_tensor(place).data[...] = value
+        request.infer(share_outputs=True)
+        return {name: request.get_output_tensor(place).data.copy() for place, name in enumerate(self.outputs)}
+
+    def compiled(self, batch: Sequence[np.ndarray]) -> Any:
+        """The request for batches of this size; it holds the constants."""
+        given = [*batch, *self.constants]
+        self.model.reshape({name: list(value.shape) for name, value in zip(self.inputs, given, strict=True)})
+        request = self.core.compile_model(self.model, "CPU", self.settings).create_infer_request()
+        for place, value in enumerate(given):
+            request.get_input_tensor(place).data[...] = value
+        self.requests[batch[0].shape] = request
+        return request
 
 
 def with_blocked_kernels(core: Any, path: Path) -> Any:

@@ -69,10 +69,12 @@ def test_cutting_whole_pixels_copies_them():
     np.testing.assert_array_equal(cut_crop(picture, square(12, 9, 8), 8), picture[5:13, 8:16])
 
 
-def test_the_border_goes_on_beyond_the_picture():
+@pytest.mark.parametrize("x", [-20, 8, 30])
+@pytest.mark.parametrize("y", [-20, 8, 30])
+def test_the_border_goes_on_beyond_the_picture(x, y):
     picture = np.random.default_rng(0).integers(0, 256, (10, 10, 3), np.uint8)
-    outside = cut_crop(picture, square(-20, 5, 10), 10)
-    np.testing.assert_array_equal(outside, np.repeat(picture[:, :1], 10, 1))
+    rows, columns = (np.arange(middle - 5, middle + 5).clip(0, 9) for middle in (y, x))
+    np.testing.assert_array_equal(cut_crop(picture, square(x, y, 10), 10), picture[np.ix_(rows, columns)])
 
 
 @pytest.mark.parametrize(("x", "y", "angle"), [(225, 120, 0.0), (225, 120, 0.37), (225, 120, -2.0), (20, 480, 0.2)])

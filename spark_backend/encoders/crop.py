@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
 SCALE = 1.5
@@ -61,5 +61,18 @@ def cut_crop(picture: UInt8[np.ndarray, "H W 3"], crop: FaceCrop, size: int) -> 
     """The crop's pixels. Colours are mixed as they are: the network wants sRGB sampled in sRGB, as MediaPipe does."""
     matrix = picture_from_crop(crop, size)
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV's (0, 0) is the centre of the first pixel
+    # OpenCV samples four bytes a pixel in half the time of three, the part of the picture that it needs widened first.
+    (left, top), (right, bottom) = part_around(crop, picture.shape[1::-1])
+    part = cv2.cvtColor(picture[top:bottom, left:right], cv2.COLOR_RGB2RGBA)
+    matrix[:, 2] -= left, top
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    cut = cv2.warpAffine(part, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.cvtColor(cut, cv2.COLOR_RGBA2RGB)
+
+
+def part_around(crop: FaceCrop, size: tuple[int, int]) -> tuple[Int[np.ndarray, "2"], Int[np.ndarray, "2"]]:
+    """The first pixel and the one after the last of the upright part of a picture of this width and height that the
+    crop is sampled from; of a crop beyond the border the border's pixels."""
+    half = crop.side / 2 * (abs(math.cos(crop.angle)) + abs(math.sin(crop.angle))) + 2
+    first = np.clip(np.floor(crop.centre - half), 0, np.array(size) - 1).astype(int)
+    return first, np.clip(np.ceil(crop.centre + half), first + 1, size).astype(int)

@@ -62,6 +62,10 @@ def test_the_numpy_twin_agrees():
         multiply_quaternions(a, b).numpy(), posing.multiply_quaternions(a.numpy(), b.numpy()), atol=1e-15
     )
     np.testing.assert_allclose(matrix_from_quaternion(a).numpy(), posing.quaternion_to_matrix(a.numpy()), atol=1e-14)
+    for quaternion in a.numpy():
+        again = posing.matrix_to_quaternion(posing.quaternion_to_matrix(quaternion))
+        assert again.max() == np.abs(again).max()
+        np.testing.assert_allclose(again * np.sign(again @ quaternion), quaternion, atol=1e-14)
 
 
 @settings(deadline=None, max_examples=50)

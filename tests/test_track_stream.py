@@ -12,7 +12,7 @@ from spark_backend.geometry.camera import project
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.geometry.rotation import matrix_from_vector, turn_towards, vector_from_matrix
 from spark_backend.protocol.names import ARKIT_52
-from spark_backend.track.pose import Pose, PoseHead, pose_from_crop, projection_slope, refined
+from spark_backend.track.pose import Pose, PoseHead, pose_from_crop, projection_slope, refined, turns_of
 from spark_backend.track.read import Seen
 from spark_backend.track.stream import FaceStream, Sight
 from spark_backend.track.take import Sightings, take_of
@@ -168,10 +168,17 @@ def test_the_slope_of_a_pose_is_that_of_small_differences():
         camera = points @ rotation.T + place + move
         return camera[..., :2] / camera[..., 2:]
 
-    slope = projection_slope(points, flat(np.zeros(3), np.zeros(3)), (points + place)[..., 2])
+    first = np.swapaxes(flat(np.zeros(3), np.zeros(3)), 1, 2)
+    slope = projection_slope(np.swapaxes(points, 1, 2), first, 1 / (points + place)[..., 2])
     for variable, small in enumerate(1e-6 * np.eye(6)):
         change = (flat(small[:3], small[3:]) - flat(-small[:3], -small[3:])) / 2e-6
-        np.testing.assert_allclose(slope[..., variable], change, atol=1e-6)
+        np.testing.assert_allclose(np.swapaxes(slope[:, variable], 1, 2), change, atol=1e-6)
+
+
+def test_small_and_large_turns_are_those_of_torch():
+    vectors = np.random.default_rng(3).normal(size=(9, 3)) * np.logspace(-12, 0.5, 9)[:, None]
+    vectors[0] = 0
+    np.testing.assert_allclose(turns_of(vectors), matrix_from_vector(torch.as_tensor(vectors)).numpy(), atol=1e-14)
 
 
 def sightings(valid: list[bool]) -> Sightings:

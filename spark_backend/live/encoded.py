@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
+from ..protocol.posing import matrix_to_quaternion
 from ..solve.evidence import evidence_of_encoder
 from ..solve.landmark_model import landmark_model
 from ..solve.options import SolveOptions
@@ -122,5 +122,4 @@ def tracked(
     translation: Float[np.ndarray, "3"],
 ) -> Tracked:
     """A moment of what was seen."""
-    wxyz = Rotation.from_matrix(rotation).as_quat(scalar_first=True)
-    return Tracked(weights, wxyz, translation, seen.confidence, seen.landmarks[:, :2])
+    return Tracked(weights, matrix_to_quaternion(rotation), translation, seen.confidence, seen.landmarks[:, :2])

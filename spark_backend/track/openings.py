@@ -60,11 +60,13 @@ class Openings:
         self, weights: Float[np.ndarray, "T 52"], pose: Pose
     ) -> tuple[Float[np.ndarray, "T R"], Float[np.ndarray, "T R M"]]:
         """The gaps of an expression, and how much each of the weights widens them."""
-        camera = self.head.shaped(weights) @ np.swapaxes(pose.rotation, 1, 2) + pose.translation[:, None]
+        turn = np.swapaxes(pose.rotation, 1, 2)
+        camera = self.head.shaped(weights) @ turn + pose.translation[:, None]
         flat = camera[..., :2] / camera[..., 2:]
-        moves = self.head.slopes(weights)[:, MOVED] @ np.swapaxes(pose.rotation, 1, 2)[:, None]
+        slopes = self.head.slopes(weights)
+        moves = (slopes.reshape(len(turn), -1, 3) @ turn).reshape(slopes.shape)
         slopes = (moves[..., :2] - flat[:, None] * moves[..., 2:]) / camera[:, None, :, 2:]
-        return self.across(self.gaps(flat), pose), np.swapaxes(self.across(self.gaps(slopes), pose), 1, 2)
+        return self.across(self.gaps(flat), pose), np.swapaxes(self.across(self.gaps(slopes), pose)[:, MOVED], 1, 2)
 
     def gaps(self, flat: Float[np.ndarray, "*B L 2"]) -> Float[np.ndarray, "*B G 2"]:
         """From the lower to the upper lip or lid."""

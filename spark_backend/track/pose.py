@@ -15,7 +15,7 @@ from ..encoders.alignment import STEADY
 from ..geometry.landmarks import face_middle
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
-from ..protocol.posing import joint_angles, joints_from_weights, matrix_of, quaternion_to_matrix
+from ..protocol.posing import joint_angles, matrix_of
 
 STEPS = 2
 RAY_STEPS = 3
@@ -34,6 +34,11 @@ TURNING = ("jaw", "eye_left", "eye_right")
 """Joints that move landmarks in the skull's frame."""
 SPINS = np.array([[[0, 0, 0], [0, 0, 1], [0, -1, 0]], [[0, 1, 0], [-1, 0, 0], [0, 0, 0]]], float)
 """p @ these is the speed of a point p that turns about +X and about +Z, a radian a second."""
+CROSS = np.array([[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], float)
+"""v @ this is the matrix of the cross product with v, row by row."""
+TINY = 1e-200
+"""Keeps the sine of nothing over nothing at 1."""
+STEADY_ROWS = np.array(STEADY)
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,11 @@ class PoseHead:
         corners, bary = avatar.faces[avatar.landmark_face[landmarks]], avatar.landmark_bary[landmarks]
         joint = {name: avatar.joint_names.index(name) for name in TURNING}
         shares = {name: bary * avatar.skinning[corners, joint[name]] for name in TURNING}
-        self.rig, self.angles = avatar.rig, joint_angles(avatar.rig, ARKIT_52)
+        self.angles = joint_angles(avatar.rig, ARKIT_52)
         self.skull = part_of(avatar, corners, bary - sum(shares.values()))
         parts = {name: part_of(avatar, corners, share) for name, share in shares.items()}
         self.parts = {name: part for name, part in parts.items() if len(part.rows)}
+        self.turning = np.concatenate([self.angles[name] for name in TURNING], 1)
         self.pivots = {name: avatar.joints[joint[name]].astype(float) for name in TURNING}
         a, b, c = np.moveaxis(avatar.neutral[corners], 1, 0)
         normals = np.cross(b - a, c - a)
@@ -98,14 +104,16 @@ class PoseHead:
             arms = moved(part, weights) - part.share * self.pivots[name]
             # A joint turns about +X first, then about +Z.
             about = np.stack([arms @ SPINS[0] @ turn, arms @ turn @ SPINS[1]], 1).reshape(len(weights), 2, -1)
-            own = part.expressions.reshape(len(ARKIT_52), -1, 3) @ turn[:, None]
+            own = (part.expressions.reshape(-1, 3) @ turn).reshape(len(weights), len(ARKIT_52), -1, 3)
             slopes[:, :, part.rows] += own + (self.angles[name] @ about).reshape(own.shape)
         return slopes
 
     def turns(self, weights: Float[np.ndarray, "T 52"]) -> dict[str, Float[np.ndarray, "T 3 3"]]:
-        """What turns rows of points about the joints."""
-        turns = joints_from_weights(self.rig, ARKIT_52, weights)
-        return {name: np.swapaxes(quaternion_to_matrix(turns[name]), 1, 2) for name in self.parts}
+        """What turns rows of points about the joints: about +X first, then about +Z."""
+        angles = (weights @ self.turning).reshape(len(weights), -1, 2)
+        (cx, cz), (sx, sz) = np.cos(angles).T, np.sin(angles).T  # each J T
+        rows = ((cz, sz, 0), (-sz * cx, cz * cx, sx), (sz * sx, -cz * sx, cx))
+        return dict(zip(TURNING, matrix_of(rows), strict=True))
 
 
 def part_of(avatar: Avatar, corners: Int[np.ndarray, "L 3"], weight: Float[np.ndarray, "L 3"]) -> Part:
@@ -141,7 +149,7 @@ def pose_from_crop(
     depth = K[0, 0] / scale
     place = np.concatenate([(middle - K[:2, 2]) / K[0, 0], np.ones((len(depth), 1))], 1) * depth[:, None]
     upright = turns_of(np.stack([0 * angle, 0 * angle, angle], 1)) @ rotation
-    origin, ray = head.rest[list(STEADY)].mean(0), place
+    origin, ray = head.rest[STEADY_ROWS].mean(0), place
     for _ in range(RAY_STEPS):
         turned = turn_towards(ray) @ upright
         ray = place + turned @ (head.middle - origin)
@@ -150,15 +158,16 @@ def pose_from_crop(
 
 def turn_towards(direction: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
     """The shortest turns that take +Z to directions of any length, which point forward."""
-    x, y, z = direction.T / np.linalg.norm(direction, axis=1)
+    x, y, z = direction.T / np.sqrt(squares(direction))
     k = 1 / (1 + z)
     return matrix_of(((1 - k * x * x, -k * x * y, x), (-k * x * y, 1 - k * y * y, y), (-x, -y, z)))
 
 
 def turns_of(vectors: Float[np.ndarray, "T 3"]) -> Float[np.ndarray, "T 3 3"]:
-    """Rotations by vectors: axis times angle in radians."""
-    half = np.linalg.norm(vectors, axis=1, keepdims=True) / 2
-    return quaternion_to_matrix(np.concatenate([np.cos(half), np.sinc(half / np.pi) / 2 * vectors], 1))
+    """Rotations by vectors: axis times angle in radians (Rodrigues)."""
+    angle = np.sqrt(squares(vectors) + TINY)[:, None, None]
+    cross = (vectors @ CROSS).reshape(-1, 3, 3)
+    return np.eye(3) + np.sin(angle) / angle * cross + 2 * (np.sin(angle / 2) / angle) ** 2 * (cross @ cross)
 
 
 def refined(
@@ -170,53 +179,63 @@ def refined(
 ) -> Pose:
     """The pose that brings the landmarks of these expressions to those that are seen, near the encoder's own."""
     points, turned = head.shaped(weights), np.zeros((len(weights), 3))
-    carried = np.linalg.norm(points - head.rest, axis=-1)
-    sigma = np.sqrt(NOISE**2 + (CARRIED * carried / head.interocular) ** 2)
-    flat = (landmarks[..., :2] - K[:2, 2]) / K[0, 0]
+    sigma = np.sqrt(NOISE**2 + (CARRIED / head.interocular) ** 2 * squares(points - head.rest))
+    flat = np.swapaxes((landmarks[..., :2] - K[:2, 2]) / K[0, 0], 1, 2)
     for _ in range(STEPS):
-        move = step(pose, turned, points, sigma, flat, head)
+        move = step(pose, turned, np.swapaxes(points, 1, 2), sigma, flat, head)
         turned = turned + move[:, :3]  # one after the other they are the sum, but for the square of small turns
         pose = Pose(turns_of(move[:, :3]) @ pose.rotation, pose.translation + move[:, 3:])
     return pose
 
 
+def squares(vectors: Float[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
+    """Squared lengths."""
+    return np.einsum("...c,...c->...", vectors, vectors)
+
+
 def step(
     pose: Pose,
     turned: Float[np.ndarray, "T 3"],
-    points: Float[np.ndarray, "T L 3"],
+    points: Float[np.ndarray, "T 3 L"],
     sigma: Float[np.ndarray, "T L"],
-    seen: Float[np.ndarray, "T L 2"],
+    seen: Float[np.ndarray, "T 2 L"],
     head: PoseHead,
 ) -> Float[np.ndarray, "T 6"]:
     """One step of Gauss and Newton, a turn and a way, from a pose that has been `turned` away from the encoder's.
 
-    `seen` are x / z and y / z; errors are in interocular distances, far ones reweighted.
+    `seen` are x / z and y / z; errors are in interocular distances, far ones reweighted. Coordinates come first, so
+    that numpy works along the landmarks.
     """
-    arms = points @ np.swapaxes(pose.rotation, 1, 2)
-    camera = arms + pose.translation[:, None]
-    flat = camera[..., :2] / camera[..., 2:]
+    count = len(pose.rotation)
+    arms = pose.rotation @ points
+    camera = arms + pose.translation[..., None]
+    near = 1 / camera[:, 2]
+    flat = camera[:, :2] * near[:, None]
     unit = (head.interocular / pose.translation[:, 2])[:, None, None]  # of flat
     error = (flat - seen) / unit
-    facing = -(head.normals @ pose.rotation[:, 2, :, None])[..., 0]
+    facing = -(pose.rotation[:, 2] @ head.normals.T)
     weight = EVIDENCE * (facing.clip(LEAST_FACING, 1) / sigma) ** 2
-    weight = weight / (1 + (error**2).sum(-1) / (OUTLIER * sigma) ** 2)
-    rows = projection_slope(arms, flat, camera[..., 2]).reshape(len(points), -1, 6) / unit
-    weighted = np.swapaxes(rows * np.repeat(weight, 2, 1)[..., None], 1, 2)
-    normal, gradient = weighted @ rows, (weighted @ error.reshape(len(points), -1, 1))[..., 0]
+    weight = weight / (1 + (error**2).sum(1) / (OUTLIER * sigma) ** 2)
+    rows = projection_slope(arms, flat, near) / unit[..., None]
+    weighted = np.swapaxes((rows * weight[:, None, None]).reshape(count, 6, -1), 1, 2)
+    normal = rows.reshape(count, 6, -1) @ weighted
+    gradient = (error.reshape(count, 1, -1) @ weighted)[:, 0]
     normal[:, range(3), range(3)] += TURN_NOISE**-2
     gradient[:, :3] += turned / TURN_NOISE**2
     return -np.linalg.solve(normal, gradient[..., None])[..., 0]
 
 
 def projection_slope(
-    turned: Float[np.ndarray, "T L 3"], flat: Float[np.ndarray, "T L 2"], depth: Float[np.ndarray, "T L"]
-) -> Float[np.ndarray, "T L 2 6"]:
-    """Of x / z and y / z by the head's turn (a vector in camera axes) and its place; `turned` are points from it."""
-    near, (x, y) = 1 / depth, np.moveaxis(flat, -1, 0)
-    across, down, out = np.moveaxis(turned * near[..., None], -1, 0)
-    return matrix_of(
-        (
-            (-down * x, out + across * x, -down, near, 0, -x * near),
-            (-out - down * y, across * y, across, 0, near, -y * near),
-        )
-    )
+    turned: Float[np.ndarray, "T 3 L"], flat: Float[np.ndarray, "T 2 L"], near: Float[np.ndarray, "T L"]
+) -> Float[np.ndarray, "T 6 2 L"]:
+    """Of x / z and y / z by the head's turn (a vector in camera axes) and its place; `turned` are points from it,
+    `near` is 1 / z."""
+    x, y = flat[:, 0], flat[:, 1]
+    across, down, out = np.swapaxes(turned * near[:, None], 0, 1)
+    slopes = np.zeros((len(turned), 6, 2, turned.shape[2]))
+    of_x, of_y = slopes[:, :, 0], slopes[:, :, 1]
+    of_x[:, 0], of_x[:, 1], of_x[:, 2] = -down * x, out + across * x, -down
+    of_y[:, 0], of_y[:, 1], of_y[:, 2] = -out - down * y, across * y, across
+    of_x[:, 3], of_x[:, 5] = near, -x * near
+    of_y[:, 4], of_y[:, 5] = near, -y * near
+    return slopes

@@ -4,7 +4,7 @@ import queue
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def make_session(
         senders.append(Sender(Vmc(), options.vmc))
     if options.livelink:
         senders.append(Sender(LiveLink(project.folder.stem), options.livelink))
-    focal = partial(known_focal, project, avatar, options.camera)
+    focal = cache(partial(known_focal, project, avatar, options.camera))  # asked for every picture, and looks at files
     tracker = make_tracker(name, project, avatar, focal, tell)
     calibration = CalibrationFile(project.folder / "live" / "calibration.json", options.camera, name)
     shaper = make_shaper(options, project, avatar, calibration, tell)

@@ -1,6 +1,8 @@
 """A video file through the stream: one thread decodes, one follows the face, one reads what it does."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ from ..protocol.errors import SparkError
 from ..protocol.project import Frames
 from ..video.ahead import ahead
 from ..video.decode import VideoFrame, probe, read_frames
-from ..video.networks import FaceDetector
+from ..video.face import RGB
+from ..video.networks import Candidate, FaceDetector
 from .network import Encoder
 from .read import BATCH, read_all
 from .stream import FaceStream, Sight
@@ -39,7 +42,7 @@ def watch_clip(
             yield sight
 
     with (
-        FaceDetector(bundle, DETECTOR_SCORE) as detector,
+        detector_when_needed(bundle) as detector,
         ahead(read_frames(video, warn)) as pictures,
         ahead(follow_face(pictures, FaceStream(encoder.cues, detector), frames), BATCH) as timed,
     ):
@@ -49,6 +52,18 @@ def watch_clip(
             f"{video}: no face in any of its {len(seen)} frames; track a clip in which the face is visible"
         )
     return Sightings(np.array(pts), seen, info.size)
+
+
+@contextmanager
+def detector_when_needed(bundle: bytes) -> Iterator[Callable[[RGB], list[Candidate]]]:
+    """MediaPipe's detector, made for the first picture that it is shown: `frames` may tell where every face is."""
+    with ExitStack() as stack:
+
+        @cache
+        def made() -> FaceDetector:
+            return stack.enter_context(FaceDetector(bundle, DETECTOR_SCORE))
+
+        yield lambda image: made()(image)
 
 
 def follow_face(

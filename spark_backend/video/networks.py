@@ -4,19 +4,23 @@ MediaPipe's normalised coordinates times the picture's size put 0 at the centre 
 network (256 x 256 pixels over the face and half as much again) reports points half a network pixel too far right and
 down. Measured: the points of a picture and of its mirror image disagree by -1 px plus a full network pixel, at every
 size of the face. `to_our_pixels` takes both out; our (0, 0) is the corner of the first pixel.
+
+MediaPipe is imported by whoever makes one of them: that takes most of a second, and a clip that has been ingested tells
+where its face is.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import mediapipe
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
 
 from ..models.task_bundle import DETECTOR, bundle_member
 from ..protocol.names import ARKIT_52
 from .face import RGB, Box, Face, Points, box_size, landmark_box
 from .native_noise import quiet_native_stderr
+
+if TYPE_CHECKING:
+    import mediapipe
 
 LANDMARKS = 478
 RIGHT_EYE_CORNER, LEFT_EYE_CORNER = 33, 263
@@ -49,6 +53,8 @@ class FaceDetector:
     """The bundle's short-range detector, which the landmarker hides: finds faces above a sixth of the picture."""
 
     def __init__(self, bundle: bytes, least_score: float) -> None:
+        from mediapipe.tasks.python import BaseOptions, vision
+
         options = vision.FaceDetectorOptions(
             base_options=BaseOptions(model_asset_buffer=bundle_member(bundle, DETECTOR)),
             running_mode=vision.RunningMode.IMAGE,
@@ -81,6 +87,8 @@ class Landmarker:
     """One face's landmarks and scores, in single pictures or along a video."""
 
     def __init__(self, bundle: bytes, follow: bool) -> None:
+        from mediapipe.tasks.python import BaseOptions, vision
+
         self.follow = follow
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=bundle),
@@ -121,6 +129,8 @@ class Landmarker:
             self.task.close()
 
 
-def as_mediapipe(image: RGB) -> mediapipe.Image:
+def as_mediapipe(image: RGB) -> "mediapipe.Image":
     """Wraps a picture; MediaPipe copies it."""
+    import mediapipe
+
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))

@@ -139,6 +139,7 @@ def pose_vertices(avatar: Avatar, take: Take, block: int = 64) -> Iterator[np.nd
     for start in range(0, len(take.pts), block):
         part = slice(start, start + block)
         shape = avatar.neutral + (take.weights[part][:, column] @ basis).reshape(-1, *avatar.neutral.shape)
-        blended = np.einsum("vj,tjab->tvab", avatar.skinning, transforms[part][:, order])
-        posed = np.einsum("tvab,tvb->tva", blended[..., :3, :3], shape) + blended[..., :3, 3]
+        moves = transforms[part][:, order, :3].reshape(len(shape), len(order), 12)
+        blended = (avatar.skinning @ moves).reshape(*shape.shape[:2], 3, 4)
+        posed = np.einsum("tvab,tvb->tva", blended[..., :3], shape) + blended[..., 3]
         yield posed.astype(np.float32)

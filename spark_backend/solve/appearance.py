@@ -134,7 +134,7 @@ def solve_light(
     right = torch.zeros(count, HARMONICS, dtype=torch.float64)
     shared = weighted.new_zeros(count, HARMONICS, weight.shape[1])
     for clip in range(count):
-        rows = clips == clip
+        rows = clips == clip if count > 1 else slice(None)  # a mask copies what it chooses
         here = weighted[rows].flatten(0, 1).mT
         normal[clip, :, clip] = here @ sampled.basis[rows].flatten(0, 1)
         right[clip] = here @ value[rows].flatten()

@@ -88,11 +88,13 @@ def cut_out(image: UInt8[np.ndarray, "H W 3"], centre: np.ndarray, zoom: float) 
 
 def pictures(crops: Crops, blur: float) -> Pictures:
     """Smoothed by a Gaussian: standard deviation in pixels of the crop."""
-    layers = np.empty((len(crops.luma), 3, SIZE, SIZE), np.float32)
+    layers = np.zeros((len(crops.luma), 3, SIZE, SIZE), np.float32)
     for layer, luma in zip(layers, crops.luma, strict=True):
-        layer[0] = np.log(cv2.GaussianBlur(luma.astype(np.float32) / 255, (0, 0), blur) + DARKEST)
-        cv2.sepFilter2D(layer[0], -1, np.float32([-0.5, 0, 0.5]), np.float32([0, 1, 0]), layer[1])
-        cv2.sepFilter2D(layer[0], -1, np.float32([0, 1, 0]), np.float32([-0.5, 0, 0.5]), layer[2])
+        value, across, down = layer
+        np.log(cv2.GaussianBlur(luma.astype(np.float32) / 255, (0, 0), blur) + DARKEST, out=value)
+        np.subtract(value[:, 2:], value[:, :-2], out=across[:, 1:-1])
+        np.subtract(value[2:], value[:-2], out=down[1:-1])
+    layers[:, 1:] *= 0.5
     return Pictures(torch.from_numpy(layers), crops.centre, crops.zoom)
 
 

@@ -1,5 +1,6 @@
 """What the frames of one clip do, with the person held: from the landmarks, and then from the pictures themselves."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,9 +80,13 @@ def track_clip(
         if points is None:
             states.append(solve(problem, state, step))
             continue
-        state = solve(roughly(problem), state, step.part(0.0, 1 - PICTURES_PART))
-        crops = cut_faces(Path(clip.info.source), clip.frames, rows[piece], problem.seen.scale, clip.info.size)
-        states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
+        with ThreadPoolExecutor(1) as aside:
+            source, scale = Path(clip.info.source), problem.seen.scale
+            crops = aside.submit(cut_faces, source, clip.frames, rows[piece], scale, clip.info.size)
+            state = solve(roughly(problem), state, step.part(0.0, 1 - PICTURES_PART))
+        states.append(
+            align(problem, state, Skin(points, crops.result(), look), step.part(1 - PICTURES_PART, PICTURES_PART))
+        )
     return faded(states, pieces)
 
 

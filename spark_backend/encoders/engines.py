@@ -54,7 +54,8 @@ class OpenVino:
         import openvino
 
         self.core = openvino.Core()
-        self.model = with_blocked_kernels(self.core, path)
+        blocks = torch.backends.cpu.get_cpu_capability() == "AVX512"
+        self.model = with_blocked_kernels(self.core, path) if blocks else self.core.read_model(str(path))
         self.settings = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",
@@ -94,7 +95,7 @@ def with_blocked_kernels(core: Any, path: Path) -> Any:
 
     OpenVINO prefers matrix products, which suit many channels; with the eight to 128 of the landmark network they take
     a fifth longer, and for a single row of many channels, as in the scores', a third less. The wish is an attribute of
-    a layer that only OpenVINO's own files can carry; a processor without these kernels passes it over.
+    a layer that only OpenVINO's own files can carry, for which the model is written out and read again.
     """
     import openvino
 

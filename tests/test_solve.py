@@ -9,7 +9,7 @@ import torch
 from spark_backend.heads.anny import load_anny
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.solve.banded import NormalEquations, solve_step
-from spark_backend.solve.data_term import data_cost, data_term, landmark_precision, project_landmarks
+from spark_backend.solve.data_term import data_cost, data_term, landmark_precision, project_landmarks, projected
 from spark_backend.solve.evidence import Evidence, evidence_of_encoder, evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
 from spark_backend.solve.options import SolveOptions
@@ -78,12 +78,12 @@ def test_gradient_of_the_data_term(model):
     options = replace(OPTIONS, outlier=1e4)
     shared = len(state.identity) + 1
     precision = landmark_precision(model, state, seen, options)
-    term = data_term(model, state, seen, precision, options, shared=True)
+    term = data_term(model, projected(model, state, seen), state, seen, precision, options, shared=True)
     limit = torch.tensor([[-9.0] * 4, [9.0] * 4]).double()
     step = 1e-6
 
     def cost(frame: torch.Tensor, common: torch.Tensor) -> torch.Tensor:
-        return data_cost(model, state.moved(frame, common, limit), seen, precision, options)
+        return data_cost(projected(model, state.moved(frame, common, limit), seen), seen, precision, options)
 
     for variable in range(FRAME_SIZE):
         nudge = torch.zeros(FRAMES, FRAME_SIZE, dtype=torch.float64)

@@ -12,7 +12,7 @@ from spark_backend.solve.data_term import landmark_precision
 from spark_backend.solve.frame_model import FrameModel, FrameState
 from spark_backend.solve.landmark_model import FREE, landmark_model
 from spark_backend.solve.prior_term import prior_term
-from spark_backend.solve.solver import Problem, linearise
+from spark_backend.solve.solver import Problem, linearise, look_at
 from spark_backend.solve.state import WEIGHTS
 from spark_backend.solve.streaming import EXPRESSIONS, StreamingSolver, quadratic_prior
 
@@ -43,7 +43,8 @@ def test_normal_equations_are_those_of_the_clips_solver(model):
         precision = landmark_precision(model, here, one, OPTIONS)
         mine = twin.precision(frame_of(state, index), one.landmarks[0].numpy())
         np.testing.assert_allclose(mine, precision[0].numpy(), rtol=1e-4)
-        theirs, _ = linearise(Problem(model, one, state.log_focal, False, OPTIONS), precision, here, [None])
+        problem = Problem(model, one, state.log_focal, False, OPTIONS)
+        theirs, _ = linearise(problem, precision, here, look_at(problem, here))
         hessian, gradient = twin.equations(frame_of(state, index), one.landmarks[0].numpy(), mine)
         _, prior_gradient, prior_hessian = prior_term(here, one, OPTIONS)
         size = np.abs(theirs.blocks[0]).max()

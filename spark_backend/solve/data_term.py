@@ -33,6 +33,23 @@ class DataTerm:
         return DataTerm(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
+@dataclass(frozen=True)
+class Projected:
+    """Where a state puts the landmarks of `T` frames."""
+
+    pose: Pose
+    camera: Float[Tensor, "T L 3"]
+    """Camera axes."""
+    pixels: Float[Tensor, "T L 2"]
+    """From the principal point."""
+
+
+def projected(model: LandmarkModel, state: State, seen: Observations) -> Projected:
+    """The landmarks of a state; half of what its cost takes, and the same for its derivatives."""
+    pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
+    return Projected(pose, *project_landmarks(state, seen, pose))
+
+
 def project_landmarks(state: State, seen: Observations, pose: Pose) -> tuple[Tensor, Tensor]:
     """Points in camera axes (T, L, 3) and pixels from the principal point (T, L, 2)."""
     camera = pose.points @ state.rotation.mT + state.translation[:, None]
@@ -77,12 +94,10 @@ def robust_cost(square: Tensor, options: SolveOptions) -> tuple[Tensor, Tensor]:
 
 
 def data_cost(
-    model: LandmarkModel, state: State, seen: Observations, precision: Float[Tensor, "T L"], options: SolveOptions
+    there: Projected, seen: Observations, precision: Float[Tensor, "T L"], options: SolveOptions
 ) -> Float[Tensor, "T"]:
     """Only the cost, for trying a step."""
-    pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
-    _, pixels = project_landmarks(state, seen, pose)
-    return residuals(seen, precision, options, pixels)[2]
+    return residuals(seen, precision, options, there.pixels)[2]
 
 
 def residuals(
@@ -106,15 +121,16 @@ def residuals(
 
 def data_term(
     model: LandmarkModel,
+    there: Projected,
     state: State,
     seen: Observations,
     precision: Float[Tensor, "T L"],
     options: SolveOptions,
     shared: bool,
 ) -> DataTerm:
-    """Cost and Gauss-Newton model of the frames; `shared` adds identity and focal lengths."""
-    pose = pose_landmarks(model, state.identity, state.weights, state.gaze)
-    camera, pixels = project_landmarks(state, seen, pose)
+    """Cost and Gauss-Newton model of the frames, whose state puts the landmarks `there`; `shared` adds identity and
+    focal lengths."""
+    pose, camera, pixels = there.pose, there.camera, there.pixels
     error, precision, cost = residuals(seen, precision, options, pixels)
     by_camera = camera_derivative(camera, state.log_focal.exp()[seen.clip])
     by_scale = by_camera / seen.scale[:, None, None, None]

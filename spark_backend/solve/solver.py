@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .appearance import Appearance, Glimpse, glimpse
 from .banded import NormalEquations, solve_step
-from .data_term import DataTerm, data_cost, data_term, landmark_precision
+from .data_term import DataTerm, Projected, data_cost, data_term, landmark_precision, projected
 from .landmark_model import LandmarkModel, gaze_limit
 from .options import SolveOptions
 from .photometric_term import photometric_cost, photometric_term
@@ -74,12 +74,23 @@ def descend(problem: Problem, precision: Tensor, state: State, tick: Callable[[f
     return state
 
 
-def look_at(problem: Problem, state: State) -> list[Glimpse | None]:
-    """What the pictures show at a state, for each of `blocks`; None without pictures."""
-    seen, look, parts = problem.seen, problem.appearance, blocks(len(problem.seen.pts))
-    if look is None:
-        return [None for _ in parts]
-    return [glimpse(look.points, look.pictures.select(p), state.select(p), seen.select(p)) for p in parts]
+@dataclass(frozen=True)
+class Shown:
+    """What is known of some frames once their state is: for its cost, and again for its derivatives."""
+
+    landmarks: Projected
+    skin: Glimpse | None
+    """What the pictures show; None without pictures."""
+
+
+def look_at(problem: Problem, state: State) -> list[Shown]:
+    """What a state shows, for each of `blocks`."""
+    look, result = problem.appearance, []
+    for part in blocks(len(problem.seen.pts)):
+        here, seen = state.select(part), problem.seen.select(part)
+        skin = None if look is None else glimpse(look.points, look.pictures.select(part), here, seen)
+        result.append(Shown(projected(problem.model, here, seen), skin))
+    return result
 
 
 def try_step(
@@ -93,27 +104,27 @@ def try_step(
     return state.moved(torch.as_tensor(frame_step), torch.as_tensor(shared_step), problem.gaze_limit)
 
 
-def total_cost(problem: Problem, precision: Tensor, state: State, shown: list[Glimpse | None]) -> float:
+def total_cost(problem: Problem, precision: Tensor, state: State, shown: list[Shown]) -> float:
     """Data, priors and time."""
     seen, options = problem.seen, problem.options
     parts = zip(blocks(len(seen.pts)), shown, strict=True)
-    data = sum(frame_cost(problem, precision[rows], state.select(rows), rows, part) for rows, part in parts)
+    data = sum(frame_cost(problem, precision[rows], rows, part) for rows, part in parts)
     total = data + prior_term(state, seen, options)[0].sum() + time_term(state, seen, options).cost
     if problem.shared:
         total = total + shared_prior(state, problem.focal_prior, len(seen.pts), options)[0]
     return float(total)
 
 
-def frame_cost(problem: Problem, precision: Tensor, state: State, rows: slice, shown: Glimpse | None) -> Tensor:
+def frame_cost(problem: Problem, precision: Tensor, rows: slice, shown: Shown) -> Tensor:
     """The cost of `frame_terms`, summed."""
-    cost = data_cost(problem.model, state, problem.seen.select(rows), precision, problem.options).sum()
-    return cost if shown is None else cost + photometric_cost(problem.appearance, shown).sum()
+    cost = data_cost(shown.landmarks, problem.seen.select(rows), precision, problem.options).sum()
+    return cost if shown.skin is None else cost + photometric_cost(problem.appearance, shown.skin).sum()
 
 
 def linearise(
-    problem: Problem, precision: Tensor, state: State, shown: list[Glimpse | None]
+    problem: Problem, precision: Tensor, state: State, shown: list[Shown]
 ) -> tuple[NormalEquations, np.ndarray]:
-    """The normal equations at a state, where the pictures show this, and which variables (T, D) rest on a bound."""
+    """The normal equations at a state, which shows this, and which variables (T, D) rest on a bound."""
     seen, options = problem.seen, problem.options
     each = zip(blocks(len(seen.pts)), shown, strict=True)
     parts = [frame_terms(problem, precision[rows], state.select(rows), rows, part) for rows, part in each]
@@ -138,10 +149,11 @@ def linearise(
     return equations, bound_variables(problem, state, gradient).numpy()
 
 
-def frame_terms(problem: Problem, precision: Tensor, state: State, rows: slice, shown: Glimpse | None) -> DataTerm:
+def frame_terms(problem: Problem, precision: Tensor, state: State, rows: slice, shown: Shown) -> DataTerm:
     """Landmarks and, where there is an appearance, pictures of some frames, whose state and precision are given."""
-    term = data_term(problem.model, state, problem.seen.select(rows), precision, problem.options, problem.shared)
-    return term if shown is None else term + photometric_term(problem.appearance, shown, state)
+    seen, options = problem.seen.select(rows), problem.options
+    term = data_term(problem.model, shown.landmarks, state, seen, precision, options, problem.shared)
+    return term if shown.skin is None else term + photometric_term(problem.appearance, shown.skin, state)
 
 
 def bound_variables(problem: Problem, state: State, gradient: Float[Tensor, "T D"]) -> Tensor:

@@ -51,7 +51,7 @@ def live(options: LiveOptions, report: Report) -> Mapping[str, Any]:
             tell(LiveRecording("failed", "", message=fault))
         from .live import make_session
 
-        cv2.setNumThreads(1)  # OpenCV's workers wait by spinning: 2 ms of processor a frame to save a tenth of one
+        cv2.setNumThreads(1)  # OpenCV's workers wait by spinning: 2 ms of processor a frame, more than they save
         session = make_session(options, project, remember(tell, takes), show, commands)
         begun.set()
         session.run()

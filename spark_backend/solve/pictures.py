@@ -4,6 +4,7 @@ Each face is cut out so that its eyes' centres are `INTEROCULAR` pixels apart. C
 brightness, in which albedo and light are added.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,18 +54,43 @@ class Pictures:
 
 def cut_faces(video: Path, frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"], size: tuple[int, int]) -> Crops:
     """Faces of the frames `rows` (T,) of a clip, with `scale` (T,) pixels between the eyes in a picture of `size`."""
-    luma, place = np.zeros((len(rows), SIZE, SIZE), np.uint8), {int(row): n for n, row in enumerate(rows)}
-    points = frames.landmarks[rows, :, :2]
-    centre = (points.min(1) + points.max(1)) / 2
-    zoom = INTEROCULAR / scale.numpy()
-    found = 0
+    return gathered(cuts(video, frames, rows, scale), frames, rows, scale, size)
+
+
+def cuts(
+    video: Path, frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"]
+) -> Iterator[tuple[int, UInt8[np.ndarray, "S S"]]]:
+    """The same one after the other: which of `rows`, and its grey square. `SparkError` when the clip ends early."""
+    place, found = {int(row): n for n, row in enumerate(rows)}, 0
+    centre, zoom = framing(frames, rows, scale)
     for index, frame in read_selected(video, rows.tolist()):
-        number, found = place[index], found + 1
-        luma[number] = cut_out(frame.image, centre[number], float(zoom[number]))
+        found += 1
+        yield place[index], cut_out(frame.image, centre[place[index]], float(zoom[place[index]]))
     if found < len(rows):
         raise SparkError(f"{video}: holds fewer frames than when it was read; run `spark ingest` on it again")
-    offset = centre - np.array(size) / 2
-    return Crops(luma, torch.as_tensor(offset).float(), torch.as_tensor(zoom).float())
+
+
+def gathered(
+    squares: Iterable[tuple[int, UInt8[np.ndarray, "S S"]]],
+    frames: Frames,
+    rows: np.ndarray,
+    scale: Float[Tensor, "T"],
+    size: tuple[int, int],
+) -> Crops:
+    """All of `cuts` together."""
+    luma = np.zeros((len(rows), SIZE, SIZE), np.uint8)
+    for number, square in squares:
+        luma[number] = square
+    centre, zoom = framing(frames, rows, scale)
+    return Crops(luma, torch.as_tensor(centre - np.array(size) / 2).float(), torch.as_tensor(zoom).float())
+
+
+def framing(
+    frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"]
+) -> tuple[Float[np.ndarray, "T 2"], Float[np.ndarray, "T"]]:
+    """Middle of each face, pixels of the frame, and pixels of the square in one of the frame's."""
+    points = frames.landmarks[rows, :, :2]
+    return (points.min(1) + points.max(1)) / 2, INTEROCULAR / scale.numpy()
 
 
 def cut_out(image: UInt8[np.ndarray, "H W 3"], centre: np.ndarray, zoom: float) -> UInt8[np.ndarray, "S S"]:

@@ -1,6 +1,5 @@
 """What the frames of one clip do, with the person held: from the landmarks, and then from the pictures themselves."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from ..heads.model import HeadModel
 from ..protocol.avatar import Avatar
 from ..protocol.project import ClipInfo, Frames
+from ..video.ahead import ahead
 from .appearance import Appearance, learn_appearance, sample
 from .data_term import landmark_precision
 from .evidence import Evidence
@@ -17,7 +17,7 @@ from .landmark_model import LandmarkModel, landmark_model
 from .look import POINTS, SCALES, Look
 from .options import SolveOptions
 from .person import Tick, centred
-from .pictures import Crops, cut_faces, pictures
+from .pictures import Crops, cuts, gathered, pictures
 from .solver import Problem, descend, solve
 from .start import initial_state, observations
 from .state import State
@@ -80,13 +80,12 @@ def track_clip(
         if points is None:
             states.append(solve(problem, state, step))
             continue
-        with ThreadPoolExecutor(1) as aside:
-            source, scale = Path(clip.info.source), problem.seen.scale
-            crops = aside.submit(cut_faces, source, clip.frames, rows[piece], scale, clip.info.size)
+        source, scale = Path(clip.info.source), problem.seen.scale
+        # The faces are cut out meanwhile, all of them: nobody takes them before the landmarks are solved.
+        with ahead(cuts(source, clip.frames, rows[piece], scale), len(rows[piece])) as squares:
             state = solve(roughly(problem), state, step.part(0.0, 1 - PICTURES_PART))
-        states.append(
-            align(problem, state, Skin(points, crops.result(), look), step.part(1 - PICTURES_PART, PICTURES_PART))
-        )
+            crops = gathered(squares, clip.frames, rows[piece], scale, clip.info.size)
+        states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
     return faded(states, pieces)
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,31 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError:
         return
     torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those in a window come last: with `-n` they have the processor nearly for themselves then."""
+    items.sort(key=in_window)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`, a module's tests share one process and so its fixtures, and so do all in a window: one at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByModule(LoadFileScheduling):
+        """One module after the other, the window's as one."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return "window" if "/gui/" in module else module
+
+    return ByModule(config, log)
+
+
+def in_window(item: pytest.Item) -> bool:
+    """Whether a test drives a real Blender window."""
+    return item.path.parent.name == "gui"
 
 
 @pytest.fixture(autouse=True)

@@ -172,9 +172,9 @@ def test_an_export_by_mouse_is_cancelled_and_another_written(studio: Studio) -> 
     window.call(f"bpy.ops.spark.export(filepath={str(target)!r})")
     export = f"{SESSION}.state('export')"
     window.wait_for(f"{export}.stage.startswith('Going through')")
-    window.find("spark.cancel")
+    cancel = window.find("spark.cancel")
     window.screenshot(PICTURES / "exporting.png")
-    studio.click("spark.cancel")
+    window.press(*cancel)
     window.wait_for(f"{export}.status == 'cancelled'")
     assert not target.exists()
     window.call("bpy.context.scene.frame_end = 24")

@@ -203,7 +203,10 @@ class Window:
 
     def click(self, wanted: str, columns: Sequence[int] = COLUMNS) -> None:
         """Clicks the sidebar's button that runs or sets `wanted` with the mouse."""
-        x, y = self.find(wanted, columns)
+        self.press(*self.find(wanted, columns))
+
+    def press(self, x: int, y: int) -> None:
+        """Clicks at a place of the screen."""
         self.type(f"mousemove {x - 1} {y}", f"mousemove {x} {y}")
         self.type("mousedown 1")
         self.type("mouseup 1")

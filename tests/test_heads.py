@@ -111,6 +111,19 @@ def teeth_of(head: HeadModel) -> np.ndarray:
     return np.unique(head.polygons[head.polygon_material == MATERIALS.index("teeth")])
 
 
+def test_upper_incisors_end_below_the_lip_and_before_and_over_the_lower_ones(head):
+    avatar, teeth = head.avatar(), teeth_of(head)
+    points, upper = head.neutral[teeth], head.skinning[teeth, JOINTS.index("head")] > 0.999
+    corners, bary = avatar.faces[avatar.landmark_face[13]], avatar.landmark_bary[13]
+    lip = bary @ avatar.neutral[corners]
+    middle = np.abs(points[:, 0] - lip[0]) < 0.006
+    over, under = points[upper & middle], points[~upper & middle]
+    edge, lower_edge = over[over[:, 2].argmin()], under[under[:, 2].argmax()]
+    assert 0.001 < lip[2] - edge[2] < 0.004
+    assert 0.001 < lower_edge[2] - edge[2] < 0.003
+    assert 0.001 < lower_edge[1] - edge[1] < 0.003  # the face looks along -Y
+
+
 def test_upper_teeth_stay_with_the_skull(head):
     teeth = [v for v in teeth_of(head) if head.skinning[v, JOINTS.index("head")] > 0.999]
     everything = posed(head, **{name: 1.0 for name in ARKIT_52})

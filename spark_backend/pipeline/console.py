@@ -87,14 +87,11 @@ def print_result(console: Console, result: Mapping[str, Any]) -> None:
 
 
 def print_values(console: Console, values: Mapping[str, Any]) -> None:
-    """Names and values, one a line; nothing is cut off."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in flatten(values):
-        table.add_row(Text(name), Text(text))
-    if table.row_count:
-        console.print(table)
+    """Names and values, one a line; nothing is cut off, and no line is broken, so that a path stays one to copy."""
+    pairs = list(flatten(values))
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, text in pairs:
+        console.print(Text.assemble((name.ljust(width), "bold"), "  ", text), soft_wrap=True)
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -12,8 +12,9 @@ bring about.
 
 import argparse
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -75,18 +76,24 @@ def main() -> None:
     gt, start = scorer.GT(options.truth), motion_of(avatar, take)
     if len(gt.pts) != len(take.pts):
         raise SystemExit(f"{options.take}: has {len(take.pts)} frames, the truth {len(gt.pts)}; track the whole clip")
-    head, names = skinned_head(avatar), tuple(avatar.expression_names)
+    posed = partial(vertices, avatar, skinned_head(avatar))
     K = np.broadcast_to(take.K, (len(take.pts), 3, 3))
     with torch.no_grad():
-        posed = vertices(avatar, head, names, start).numpy()
-    truth, match = truth_of(gt), matched(scorer, gt, avatar, posed, K, take.pts)
+        points = posed(start)
+    content = {"vertices": points.numpy(), "faces": avatar.faces, "K": K, "pts": take.pts}
+    truth, match = truth_of(scorer, gt), matched(scorer, gt, scorer.Pred(content, gt))
     columns = " | ".join(REGIONS)
     print(f"| | detrended | {columns} | rotation x, y, z |\n|---|---|{'---|' * len(REGIONS)}---|")
     cameras = torch.as_tensor(K.copy()).float()
-    print_row("take", truth, projected(torch.as_tensor(posed), match, cameras).numpy(), start.rotation.numpy())
-    best = nearest(avatar, head, names, start, truth, match, cameras, options.steps)
+    print_row("take", truth, projected(points, match, cameras).numpy(), start.rotation.numpy())
+    centre = torch.as_tensor(avatar.neutral[avatar.regions["face"]].mean(0)).float()
+
+    def seen(motion: Motion) -> Tensor:
+        return projected(posed(motion), match, cameras)
+
+    best = nearest(seen, start, centre, truth, options.steps)
     with torch.no_grad():
-        pixels = projected(vertices(avatar, head, names, best), match, cameras)
+        pixels = seen(best)
     print_row("best on this head", truth, pixels.numpy(), best.rotation.numpy())
 
 
@@ -109,33 +116,25 @@ def motion_of(avatar: Avatar, take: Take) -> Motion:
     return Motion(*(torch.as_tensor(np.ascontiguousarray(array)).float() for array in arrays))
 
 
-def vertices(avatar: Avatar, head: SkinnedHead, names: tuple[str, ...], motion: Motion) -> Float[Tensor, "T V 3"]:
+def vertices(avatar: Avatar, head: SkinnedHead, motion: Motion) -> Float[Tensor, "T V 3"]:
     """Camera axes, metres."""
-    joints = rotations_from_weights(avatar.rig, names, motion.weights)
+    joints = rotations_from_weights(avatar.rig, tuple(avatar.expression_names), motion.weights)
     pose = HeadPose(motion.rotation, motion.translation, motion.neck, **joints)
     return pose_vertices(head, motion.weights, pose)
 
 
-def truth_of(gt: object) -> Truth:
+def truth_of(scorer: ModuleType, gt: object) -> Truth:
     """Of the scorer's own reading of its file."""
     frames = range(len(gt.pts))
-    pixels = np.stack([project(gt.K, gt.sub_cam(t)) for t in frames])
+    pixels = np.stack([scorer.project(gt.K, gt.sub_cam(t)) for t in frames])
     unit = np.array([gt.K[0, 0] * gt.ipd / gt.cam(t, gt.eyes)[:, 2].mean() for t in frames])
     place = {vertex: number for number, vertex in enumerate(gt.sub)}
     regions = {name: np.array([place[v] for v in gt.reg[name] if v in place]) for name in REGIONS}
     return Truth(pixels, gt.vis & gt.mask[gt.sub], unit, gt.P[:, :3, :3], regions)
 
 
-def project(K: Float[np.ndarray, "3 3"], points: Float[np.ndarray, "P 3"]) -> Float[np.ndarray, "P 2"]:
-    """Pixels."""
-    flat = points @ K.T
-    return flat[:, :2] / flat[:, 2:]
-
-
-def matched(scorer: ModuleType, gt: object, avatar: Avatar, posed: np.ndarray, K: np.ndarray, pts: np.ndarray) -> Match:
+def matched(scorer: ModuleType, gt: object, prediction: object) -> Match:
     """The points of the truth on the nearest triangles, in the scorer's most neutral frame and by its alignment."""
-    content = {"vertices": posed, "faces": avatar.faces, "K": K, "pts": pts}
-    prediction = scorer.Pred(content, gt)
     moving = [not name.startswith("eyeLook") for name in gt.names]
     turned = [scorer.angle(np.diag([1.0, -1, -1]) @ pose[:3, :3]) for pose in gt.P]
     activity = gt.w[:, moving].sum(1) + 0.03 * np.array(turned)
@@ -157,19 +156,12 @@ def projected(points: Float[Tensor, "T V 3"], match: Match, K: Float[Tensor, "T 
 
 
 def nearest(
-    avatar: Avatar,
-    head: SkinnedHead,
-    names: tuple[str, ...],
-    start: Motion,
-    truth: Truth,
-    match: Match,
-    K: Tensor,
-    steps: int,
+    seen: Callable[[Motion], Tensor], start: Motion, centre: Float[Tensor, "3"], truth: Truth, steps: int
 ) -> Motion:
-    """Pose and weights for which the detrended error is least."""
+    """Pose and weights for which the detrended error is least. `seen` gives the pixels (T, P, 2) of the points; heads
+    turn about `centre`, avatar axes."""
     target, unit = torch.as_tensor(truth.pixels).float(), torch.as_tensor(truth.unit).float()[:, None, None]
     visible = torch.as_tensor(truth.visible).float()[..., None]
-    centre = torch.as_tensor(avatar.neutral[avatar.regions["face"]].mean(0)).float()
     moving = {
         "weights": start.weights.clone(),
         "turn": torch.zeros(len(start.weights), 3),
@@ -182,11 +174,11 @@ def nearest(
     def motion() -> Motion:
         rotation = matrix_from_vector(moving["turn"]) @ start.rotation
         shift = (start.rotation - rotation) @ centre + moving["place"]
-        return Motion(moving["weights"].clamp(0, 1), rotation, start.translation + shift, start.neck)
+        return Motion(moving["weights"], rotation, start.translation + shift, start.neck)
 
     for _ in range(steps):
         now = motion()
-        error = 100 * (projected(vertices(avatar, head, names, now), match, K) - target) / unit * visible
+        error = 100 * (seen(now) - target) / unit * visible
         moved = (error - error.sum(0) / visible.sum(0).clamp(min=1)) * visible
         loss = (moved.square().sum(-1) + 0.01).sqrt().sum() / visible.sum() + SPARSITY * now.weights.sum(-1).mean()
         adam.zero_grad()
@@ -203,8 +195,7 @@ def print_row(name: str, truth: Truth, pixels: np.ndarray, rotation: np.ndarray)
     """One row of the table."""
     error = 100 * (pixels - truth.pixels) / truth.unit[:, None, None]
     error[~truth.visible] = np.nan
-    with np.errstate(invalid="ignore"):
-        moved = np.linalg.norm(error - np.nanmean(error, 0, keepdims=True), axis=-1)
+    moved = np.linalg.norm(error - np.nanmean(error, 0, keepdims=True), axis=-1)
     regions = " | ".join(f"{np.nanmean(moved[:, rows]):.2f}" for rows in truth.regions.values())
     turn = ", ".join(f"{value:.2f}" for value in rotation_error(rotation, truth.rotation))
     print(f"| {name} | {np.nanmean(moved):.2f} | {regions} | {turn} |", flush=True)

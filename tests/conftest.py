@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those in a window come last: with `-n` they have the processor nearly for themselves then."""
-    items.sort(key=in_window)
+    items.sort(key=lambda item: in_window(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -38,15 +38,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         """One module after the other, the window's as one."""
 
         def _split_scope(self, nodeid: str) -> str:
-            module = nodeid.partition("::")[0]
-            return "window" if "/gui/" in module else module
+            return "window" if in_window(nodeid) else super()._split_scope(nodeid)
 
     return ByModule(config, log)
 
 
-def in_window(item: pytest.Item) -> bool:
+def in_window(nodeid: str) -> bool:
     """Whether a test drives a real Blender window."""
-    return item.path.parent.name == "gui"
+    return nodeid.startswith("tests/gui/")
 
 
 @pytest.fixture(autouse=True)

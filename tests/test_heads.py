@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.heads.anny import load_anny
 from spark_backend.heads.model import HeadModel
 from spark_backend.protocol.names import ARKIT_52, JOINTS, MATERIALS, REGIONS
@@ -112,10 +113,8 @@ def teeth_of(head: HeadModel) -> np.ndarray:
 
 
 def test_upper_incisors_end_below_the_lip_and_before_and_over_the_lower_ones(head):
-    avatar, teeth = head.avatar(), teeth_of(head)
+    teeth, lip = teeth_of(head), LandmarkHead(head.avatar()).rest[13].numpy()
     points, upper = head.neutral[teeth], head.skinning[teeth, JOINTS.index("head")] > 0.999
-    corners, bary = avatar.faces[avatar.landmark_face[13]], avatar.landmark_bary[13]
-    lip = bary @ avatar.neutral[corners]
     middle = np.abs(points[:, 0] - lip[0]) < 0.006
     over, under = points[upper & middle], points[~upper & middle]
     edge, lower_edge = over[over[:, 2].argmin()], under[under[:, 2].argmax()]

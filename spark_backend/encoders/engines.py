@@ -81,10 +81,10 @@ class OpenVino:
 
     def compiled(self, batch: Sequence[np.ndarray]) -> Any:
         """The request for batches of this size; it holds the constants."""
-        given = [*batch, *self.constants]
+        given = (*batch, *self.constants)
         self.model.reshape({name: list(value.shape) for name, value in zip(self.inputs, given, strict=True)})
         request = self.core.compile_model(self.model, "CPU", self.settings).create_infer_request()
-        for place, value in enumerate(given):
+        for place, value in enumerate(self.constants, len(batch)):
             request.get_input_tensor(place).data[...] = value
         self.requests[batch[0].shape] = request
         return request

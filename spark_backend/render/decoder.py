@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..geometry.camera import clip_points
-from ..geometry.skinning import HeadPose, SkinnedHead, pose_vertices, rotations_from_weights, skinned_head
+from ..geometry.skinning import HeadPose, SkinnedHead, pose_vertices, rotations_from_weights
 from ..protocol.avatar import Avatar, Rig
 from .deferred import Topology, shade_fragments, topology
 from .rasterizer import Fragments, Rasterizer
@@ -60,11 +60,6 @@ def avatar_topology(avatar: Avatar, faces: slice | Sequence[int] | Tensor = slic
     """The avatar's triangles, or some of them, for `Decoder.mesh`."""
     triangles, corners = (torch.as_tensor(table).long()[faces] for table in (avatar.faces, avatar.uv_faces))
     return topology(triangles, torch.as_tensor(avatar.uv).float(), corners, len(avatar.neutral))
-
-
-def avatar_decoder(avatar: Avatar, maps: Maps) -> Decoder:
-    """The decoder of an avatar as it is."""
-    return Decoder(skinned_head(avatar), avatar_topology(avatar), avatar.rig, tuple(avatar.expression_names), maps)
 
 
 def pose(decoder: Decoder, motion: Motion) -> Float[Tensor, "B V 3"]:

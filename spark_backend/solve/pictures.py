@@ -52,45 +52,45 @@ class Pictures:
         return Pictures(self.layers[rows], self.centre[rows], self.zoom[rows])
 
 
+@dataclass(frozen=True)
+class Framing:
+    """Which square of each of `T` frames is cut out."""
+
+    centre: Float[np.ndarray, "T 2"]
+    """Pixels of the frame."""
+    zoom: Float[np.ndarray, "T"]
+    """Pixels of the square in one of the frame's."""
+
+
 def cut_faces(video: Path, frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"], size: tuple[int, int]) -> Crops:
     """Faces of the frames `rows` (T,) of a clip, with `scale` (T,) pixels between the eyes in a picture of `size`."""
-    return gathered(cuts(video, frames, rows, scale), frames, rows, scale, size)
+    faces = framing(frames, rows, scale)
+    return gathered(cuts(video, rows, faces), faces, size)
 
 
-def cuts(
-    video: Path, frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"]
-) -> Iterator[tuple[int, UInt8[np.ndarray, "S S"]]]:
-    """The same one after the other: which of `rows`, and its grey square. `SparkError` when the clip ends early."""
+def framing(frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"]) -> Framing:
+    """Where the faces are, their eyes `scale` pixels apart."""
+    points = frames.landmarks[rows, :, :2]
+    return Framing((points.min(1) + points.max(1)) / 2, INTEROCULAR / scale.numpy())
+
+
+def cuts(video: Path, rows: np.ndarray, faces: Framing) -> Iterator[tuple[int, UInt8[np.ndarray, "S S"]]]:
+    """One face after the other: which of `rows` (T,), and its grey square. `SparkError` when the clip ends early."""
     place, found = {int(row): n for n, row in enumerate(rows)}, 0
-    centre, zoom = framing(frames, rows, scale)
     for index, frame in read_selected(video, rows.tolist()):
-        found += 1
-        yield place[index], cut_out(frame.image, centre[place[index]], float(zoom[place[index]]))
+        number, found = place[index], found + 1
+        yield number, cut_out(frame.image, faces.centre[number], float(faces.zoom[number]))
     if found < len(rows):
         raise SparkError(f"{video}: holds fewer frames than when it was read; run `spark ingest` on it again")
 
 
-def gathered(
-    squares: Iterable[tuple[int, UInt8[np.ndarray, "S S"]]],
-    frames: Frames,
-    rows: np.ndarray,
-    scale: Float[Tensor, "T"],
-    size: tuple[int, int],
-) -> Crops:
-    """All of `cuts` together."""
-    luma = np.zeros((len(rows), SIZE, SIZE), np.uint8)
+def gathered(squares: Iterable[tuple[int, UInt8[np.ndarray, "S S"]]], faces: Framing, size: tuple[int, int]) -> Crops:
+    """All of `cuts` together, from pictures of `size`."""
+    luma = np.zeros((len(faces.zoom), SIZE, SIZE), np.uint8)
     for number, square in squares:
         luma[number] = square
-    centre, zoom = framing(frames, rows, scale)
-    return Crops(luma, torch.as_tensor(centre - np.array(size) / 2).float(), torch.as_tensor(zoom).float())
-
-
-def framing(
-    frames: Frames, rows: np.ndarray, scale: Float[Tensor, "T"]
-) -> tuple[Float[np.ndarray, "T 2"], Float[np.ndarray, "T"]]:
-    """Middle of each face, pixels of the frame, and pixels of the square in one of the frame's."""
-    points = frames.landmarks[rows, :, :2]
-    return (points.min(1) + points.max(1)) / 2, INTEROCULAR / scale.numpy()
+    offset = faces.centre - np.array(size) / 2
+    return Crops(luma, torch.as_tensor(offset).float(), torch.as_tensor(faces.zoom).float())
 
 
 def cut_out(image: UInt8[np.ndarray, "H W 3"], centre: np.ndarray, zoom: float) -> UInt8[np.ndarray, "S S"]:

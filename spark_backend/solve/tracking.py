@@ -17,7 +17,7 @@ from .landmark_model import LandmarkModel, landmark_model
 from .look import POINTS, SCALES, Look
 from .options import SolveOptions
 from .person import Tick, centred
-from .pictures import Crops, cuts, gathered, pictures
+from .pictures import Crops, cuts, framing, gathered, pictures
 from .solver import Problem, descend, solve
 from .start import initial_state, observations
 from .state import State
@@ -80,11 +80,11 @@ def track_clip(
         if points is None:
             states.append(solve(problem, state, step))
             continue
-        source, scale = Path(clip.info.source), problem.seen.scale
+        faces = framing(clip.frames, rows[piece], problem.seen.scale)
         # The faces are cut out meanwhile, all of them: nobody takes them before the landmarks are solved.
-        with ahead(cuts(source, clip.frames, rows[piece], scale), len(rows[piece])) as squares:
+        with ahead(cuts(Path(clip.info.source), rows[piece], faces), len(rows[piece])) as squares:
             state = solve(roughly(problem), state, step.part(0.0, 1 - PICTURES_PART))
-            crops = gathered(squares, clip.frames, rows[piece], scale, clip.info.size)
+            crops = gathered(squares, faces, clip.info.size)
         states.append(align(problem, state, Skin(points, crops, look), step.part(1 - PICTURES_PART, PICTURES_PART)))
     return faded(states, pieces)
 

@@ -1,6 +1,9 @@
 """Networks as ONNX files, for inference engines."""
 
-from collections.abc import Mapping
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +17,10 @@ from ..protocol.storage import write_atomic
 Tensors = Mapping[str, Tensor]
 """What a network takes, by name, in its order."""
 NO_CONSTANTS: Tensors = MappingProxyType({})
+KNOWN_LOGGER, KNOWN_LINE = "torch.onnx._internal.exporter._registration", "torchvision is not installed"
+KNOWN_WARNINGS = (r"`isinstance\(treespec, LeafSpec\)` is deprecated", r"# The axis name: batch will not be used")
+"""What torch 2.13 says of itself at every export: of a library that no network of ours needs, of its own code, and that
+two inputs share the axis that they are meant to share."""
 
 
 def export_onnx(network: nn.Module, path: Path, batch: Tensors, constants: Tensors = NO_CONSTANTS) -> None:
@@ -29,17 +36,36 @@ def export_onnx(network: nn.Module, path: Path, batch: Tensors, constants: Tenso
     with torch.inference_mode():
         names = list(named_outputs(network.eval()(*examples)))
     count = torch.export.Dim("batch")
-    program = torch.onnx.export(
-        network,
-        examples,
-        dynamo=True,
-        input_names=[*batch, *constants],
-        output_names=names,
-        dynamic_shapes=(*({0: count} for _ in batch), *(None for _ in constants)),
-        verbose=False,
-    )
+    with without_known_remarks():
+        program = torch.onnx.export(
+            network,
+            examples,
+            dynamo=True,
+            input_names=[*batch, *constants],
+            output_names=names,
+            dynamic_shapes=(*({0: count} for _ in batch), *(None for _ in constants)),
+            verbose=False,
+        )
     content = program.model_proto.SerializeToString()
     write_atomic(path, lambda file: file.write(content))
+
+
+@contextmanager
+def without_known_remarks() -> Iterator[None]:
+    """Keeps `KNOWN_LINE` and `KNOWN_WARNINGS`, and nothing else, out of the terminal."""
+
+    def unknown(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(KNOWN_LINE)
+
+    logger = logging.getLogger(KNOWN_LOGGER)
+    logger.addFilter(unknown)
+    try:
+        with warnings.catch_warnings():
+            for message in KNOWN_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logger.removeFilter(unknown)
 
 
 def named_outputs(result: tuple) -> dict[str, Tensor]:

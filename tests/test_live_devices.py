@@ -11,7 +11,7 @@ import pytest
 
 from spark_backend.live import camera as camera_module
 from spark_backend.live import devices
-from spark_backend.live.camera import FileCamera, NewestShot, Shot, open_source
+from spark_backend.live.camera import FileCamera, Newest, Shot, open_source
 from spark_backend.live.devices import Device, find_camera, list_cameras, why_not
 from spark_backend.protocol.errors import SparkError
 
@@ -122,7 +122,7 @@ def test_no_answer_from_an_address_is_told():
 
 
 def test_the_newest_picture_wins():
-    newest = NewestShot()
+    newest = Newest()
     shots = [Shot(None, float(i), 0.0) for i in range(4)]
     for shot in shots:
         newest.put(shot)

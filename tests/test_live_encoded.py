@@ -40,7 +40,7 @@ def seen_by(tracker: LiveTracker):
     """The astronaut once the crop has settled, and the mean of where the head is."""
     try:
         for number in range(3):
-            tracked = tracker(astronaut(), number / 60)
+            tracked = tracker.read(tracker.look(astronaut()), number / 60)
         return tracked
     finally:
         tracker.close()
@@ -80,7 +80,8 @@ def test_the_adapted_tracker_answers_with_its_own_heads(project):
 
 def test_a_face_that_is_lost_is_found_again(project):
     tracker, nobody = tracker_of(project, "generic"), np.full((512, 512, 3), 90, np.uint8)
-    seen = [tracker(picture, number / 60) for number, picture in enumerate([astronaut(), nobody, nobody, astronaut()])]
+    sights = [tracker.look(picture) for picture in (astronaut(), nobody, nobody, astronaut())]
+    seen = [tracker.read(sight, number / 60) for number, sight in enumerate(sights)]
     tracker.close()
     assert [tracked is not None for tracked in seen] == [True, False, False, True]
     np.testing.assert_allclose(seen[3].translation, seen[0].translation, atol=0.02)

@@ -55,10 +55,17 @@ class MadeUpTracker:
 
     blind = False
     slow = 0.0
+    broken = False
     jaw = 0.3
     forgotten = 0
 
-    def __call__(self, content, seconds: float) -> Tracked | None:
+    def look(self, content):
+        time.sleep(self.slow)
+        if self.broken:
+            raise RuntimeError("the network cannot be run")
+        return content
+
+    def read(self, sight, seconds: float) -> Tracked | None:
         time.sleep(self.slow)
         weights = np.zeros(52)
         weights[17] = self.jaw

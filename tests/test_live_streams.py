@@ -199,7 +199,7 @@ def test_a_real_stream_survives_the_packet(shared_data: Path):
         angles = np.array([float(row[name]) for name in ANGLES])
         rate = int(row["rate_num"]) / int(row["rate_den"])
         sent = LiveLinkPacket(DEVICE, "dao", int(row["frame_number"]), float(row["sub_frame"]), rate, weights, angles)
-        tracked = tracker(decode_packet(encode_packet(sent)), 0.0)
+        tracked = tracker.read(tracker.look(decode_packet(encode_packet(sent))), 0.0)
         np.testing.assert_allclose(tracked.weights, np.clip(weights, 0, 1), atol=1e-6)
         again = angles_of(tracked.rotation[None], tracked.rotation[None], tracked.rotation[None])[0, :3]
         np.testing.assert_allclose(again, angles[:3], atol=1e-6)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import cv2
 
@@ -147,28 +147,30 @@ class FileCamera:
         self.frames.close()
 
 
-class NewestShot:
-    """Hands pictures from the thread that captures to the one that tracks; one that is not taken in time is dropped."""
+Item = TypeVar("Item")
+
+
+class Newest(Generic[Item]):
+    """Hands things from one thread to another; one that is not taken before the next comes is dropped."""
 
     def __init__(self) -> None:
         self.condition = threading.Condition()
-        self.shot: Shot | None = None
-        self.dropped = self.malformed = 0
+        self.item: Item | None = None
+        self.dropped = 0
 
-    def put(self, shot: Shot) -> None:
+    def put(self, item: Item) -> None:
         """Replaces what is waiting."""
         with self.condition:
-            self.dropped += self.shot is not None
-            self.malformed += shot.malformed
-            self.shot = shot
+            self.dropped += self.item is not None
+            self.item = item
             self.condition.notify()
 
-    def take(self, timeout: float) -> Shot | None:
-        """The newest picture; None when none comes within `timeout` seconds."""
+    def take(self, timeout: float) -> Item | None:
+        """The newest; None when none comes within `timeout` seconds."""
         with self.condition:
-            self.condition.wait_for(lambda: self.shot is not None, timeout)
-            shot, self.shot = self.shot, None
-            return shot
+            self.condition.wait_for(lambda: self.item is not None, timeout)
+            item, self.item = self.item, None
+            return item
 
 
 class CameraThread:
@@ -176,7 +178,9 @@ class CameraThread:
 
     def __init__(self, open_camera: Callable[[], Source], say: Callable[[str], None]) -> None:
         """`say` gets a sentence when the camera is lost, an empty text when it is back; from the camera's thread."""
-        self.newest = NewestShot()
+        self.newest: Newest[Shot] = Newest()
+        self.malformed = 0
+        """Packets so far that were none."""
         self.over = threading.Event()
         """The file has come to its end."""
         self._open, self._say = open_camera, say
@@ -225,4 +229,5 @@ class CameraThread:
             if not seen:  # a camera that can be opened may still give nothing
                 self._say("")
                 seen = True
+            self.malformed += shot.malformed
             self.newest.put(shot)

@@ -1,6 +1,7 @@
 """Live trackers on an encoder, which looks at each picture once: what it says alone, and the head solved to it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -16,13 +17,22 @@ from ..track.network import Encoder
 from ..track.openings import Openings
 from ..track.pose import PoseHead
 from ..track.read import Seen, read_faces
-from ..track.stream import FaceStream
+from ..track.stream import FaceStream, Sight
 from ..track.take import Sightings, read_out
 from ..video.face import RGB
 from ..video.networks import FaceDetector
 from .tracker import Tracked
 
 DETECTOR_SCORE = 0.5
+
+
+@dataclass(frozen=True)
+class Face:
+    """The face in one picture, before the heads have read it."""
+
+    sight: Sight
+    size: tuple[int, int]
+    """Width and height of the picture."""
 
 
 class FaceReader:
@@ -33,10 +43,14 @@ class FaceReader:
         self.detector, self.encoder = FaceDetector(bundle, DETECTOR_SCORE), encoder
         self.forget()
 
-    def __call__(self, picture: RGB) -> Seen | None:
+    def look(self, picture: RGB) -> Face | None:
         """The face; None when there is none."""
         sight = self.stream(picture)
-        return None if sight is None else read_faces([sight], self.encoder.heads)[0]
+        return None if sight is None else Face(sight, (picture.shape[1], picture.shape[0]))
+
+    def read(self, face: Face) -> Seen:
+        """What it does."""
+        return read_faces([face.sight], self.encoder.heads)[0]
 
     def forget(self) -> None:
         """The next picture has nothing to do with the last."""
@@ -53,15 +67,15 @@ class EncoderTracker:
     def __init__(self, reader: FaceReader, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
         """`focal` gives the focal length in pixels of a picture of that width and height."""
         self.reader, self.focal = reader, focal
+        self.look = reader.look
         self.head, self.openings = PoseHead(avatar), Openings(avatar)
         self.size = (0, 0)
 
-    def __call__(self, content: RGB, seconds: float) -> Tracked | None:
+    def read(self, sight: Face | None, seconds: float) -> Tracked | None:
         """See `LiveTracker`."""
-        self.size = content.shape[1], content.shape[0]
-        seen = self.reader(content)
-        if seen is None:
+        if sight is None:
             return None
+        self.size, seen = sight.size, self.reader.read(sight)
         focal = self.focal(*self.size)
         K = np.array([[focal, 0, self.size[0] / 2], [0, focal, self.size[1] / 2], [0, 0, 1.0]])
         sightings = Sightings(np.array([seconds]), [seen], self.size)
@@ -87,18 +101,18 @@ class LandmarkTracker:
     def __init__(self, reader: FaceReader, head: HeadModel, avatar: Avatar, focal: Callable[[int, int], float]) -> None:
         """`focal` as for `EncoderTracker`."""
         self.reader, self.model, self.focal = reader, landmark_model(head, avatar), focal
+        self.look = reader.look
         self.solver: StreamingSolver | None = None
         self.size = (0, 0)
 
-    def __call__(self, content: RGB, seconds: float) -> Tracked | None:
+    def read(self, sight: Face | None, seconds: float) -> Tracked | None:
         """See `LiveTracker`."""
-        size = (content.shape[1], content.shape[0])
+        if sight is None:
+            self.let_go()
+            return None
+        seen, size = self.reader.read(sight), sight.size
         if self.solver is None or size != self.size:
             self.solver, self.size = StreamingSolver(self.model, self.focal(*size), SolveOptions()), size
-        seen = self.reader(content)
-        if seen is None:
-            self.solver.forget()
-            return None
         confidence = np.array([seen.confidence])
         evidence = evidence_of_encoder(seen.weights[None].astype(float), confidence, self.solver.model.options)
         state = self.solver(seen.landmarks[:, :2] - np.array(size) / 2, evidence, seconds)
@@ -107,6 +121,10 @@ class LandmarkTracker:
     def forget(self) -> None:
         """See `LiveTracker`."""
         self.reader.forget()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """The solver's next frame stands by itself."""
         if self.solver is not None:
             self.solver.forget()
 

@@ -76,13 +76,17 @@ class LiveLinkTracker:
     def __init__(self, avatar: Avatar) -> None:
         self.pivot = np.asarray(avatar.joints[avatar.joint_names.index("head")], float)
 
-    def __call__(self, content: LiveLinkPacket | None, seconds: float) -> Tracked | None:
+    def look(self, content: LiveLinkPacket | None) -> LiveLinkPacket | None:
         """See `LiveTracker`; None when the phone sees no face."""
-        if content is None:
+        return content
+
+    def read(self, sight: LiveLinkPacket | None, seconds: float) -> Tracked | None:
+        """See `LiveTracker`."""
+        if sight is None:
             return None
-        rotation = head_from_angles(content.angles[:3])
+        rotation = head_from_angles(sight.angles[:3])
         place = np.array([0.0, 0.0, DISTANCE]) - quaternion_to_matrix(rotation) @ self.pivot
-        return Tracked(np.clip(content.weights, 0, 1), rotation, place, 1.0)
+        return Tracked(np.clip(sight.weights, 0, 1), rotation, place, 1.0)
 
     def forget(self) -> None:
         """See `LiveTracker`."""

@@ -14,6 +14,7 @@ from ..protocol.live import LiveCalibration, LiveFrame, LivePose, LiveRecord, Li
 from ..protocol.live_commands import LiveCommand
 from ..video.face import RGB
 from .camera import CameraThread, Shot
+from .looking import Look, LookThread
 from .recorder import Recorder
 from .shaping import Rest, Shaper
 from .streams import Sender
@@ -49,12 +50,13 @@ class LiveSession:
     ) -> None:
         """`keep` stores a calibration for the next session, or None once it is taken back."""
         self.camera, self.tracker, self.shaper, self.recorder = camera, tracker, shaper, recorder
+        self.looks = LookThread(camera.newest, tracker)
         self.tell, self.show, self.senders = tell, show, senders
         self.commands, self.keep = commands, keep
         self.fault = ""
         """What the camera's thread has said."""
         self.status: LiveStatus | None = None
-        self.paused = self.stopping = False
+        self.stopping = False
         self.number, self.pose = 0, None
         self.times: deque[float] = deque()
         now = time.perf_counter()
@@ -64,20 +66,22 @@ class LiveSession:
     def run(self) -> None:
         """Until `Stop` comes; a recording that runs is saved."""
         self.camera.start()
+        self.looks.start()
         try:
             while not self.stopping:
                 self.obey()
                 self.recorder.tick(time.perf_counter())
-                shot = self.camera.newest.take(PATIENCE)
+                look = self.looks.take(PATIENCE)
                 self.notice_sleep()
-                if shot is not None:
+                if look is not None:
                     self.last_shot = time.perf_counter()
-                    self.track(shot)
+                    self.track(look)
                 else:
                     self.explain_silence()
         finally:
             self.recorder.stop()
             self.camera.stop()
+            self.looks.stop()
             self.tracker.close()
             for sender in self.senders:
                 sender.close()
@@ -106,23 +110,23 @@ class LiveSession:
                 case live_commands.StopRecording():
                     self.recorder.stop()
                 case live_commands.Pause(paused):
-                    self.paused = paused
-                    self.tracker.forget()
+                    self.looks.resting = paused
+                    self.looks.forget()
                 case live_commands.Restart():
-                    self.tracker.forget()
+                    self.looks.forget()
                     self.camera.restart()
                 case live_commands.Stop():
                     self.stopping = True
 
-    def track(self, shot: Shot) -> None:
+    def track(self, look: Look) -> None:
         """One picture to one pose, handed on."""
+        shot = look.shot
         image = shot.content if isinstance(shot.content, np.ndarray) else None
-        if self.paused:
+        if self.looks.resting:
             self.say("paused", "Paused; the head holds its pose")
             self.picture(image, None)
             return
-        waited = time.perf_counter() - shot.arrived
-        tracked = self.tracker(shot.content, shot.pts)
+        tracked = self.tracker.read(look.sight, shot.pts)
         if tracked is not None:
             self.last_face = time.perf_counter()
             learning = self.shaper.learner is not None
@@ -133,7 +137,7 @@ class LiveSession:
         elif time.perf_counter() - self.last_face > LOST:
             self.say("searching", "No face in the picture; come into view, towards the light")
         if self.pose is not None:
-            self.hand_on(self.moment(shot, waited, self.pose, tracked), shot)
+            self.hand_on(self.moment(look, self.pose, tracked), shot)
         self.picture(image, None if tracked is None else tracked.landmarks)
 
     def note_calibration(self, done: bool, message: str) -> None:
@@ -144,9 +148,9 @@ class LiveSession:
             message = f"{message}. For now only: {error}"
         self.tell(LiveCalibration(done, message))
 
-    def moment(self, shot: Shot, waited: float, pose: LivePose, tracked: Tracked | None) -> LiveFrame:
+    def moment(self, look: Look, pose: LivePose, tracked: Tracked | None) -> LiveFrame:
         """The next frame, with what it took."""
-        now = time.perf_counter()
+        shot, now = look.shot, time.perf_counter()
         self.number += 1
         self.times.append(now)
         while self.times[0] < now - 1:
@@ -158,11 +162,11 @@ class LiveSession:
             confidence=tracked.confidence if tracked else 0.0,
             latency=now - shot.arrived,
             rate=len(self.times),
-            dropped=self.camera.newest.dropped,
+            dropped=self.camera.newest.dropped + self.looks.newest.dropped,
             pose=pose,
-            waited=waited,
+            waited=look.begun - shot.arrived,
             sent=now,
-            malformed=self.camera.newest.malformed,
+            malformed=self.camera.malformed,
         )
 
     def hand_on(self, frame: LiveFrame, shot: Shot) -> None:
@@ -181,7 +185,7 @@ class LiveSession:
         """Why there is no picture."""
         if self.fault:
             self.say("waiting", self.fault, True)
-        elif self.camera.over.is_set():
+        elif self.camera.over.is_set() and not self.looks.busy:
             if self.recorder.begun:  # one that waits for the video to play again goes on waiting
                 self.recorder.stop()
             self.say("waiting", "The video is over; restart to play it again")
@@ -193,6 +197,6 @@ class LiveSession:
         ahead = time.time() - time.perf_counter() - self.clock
         if abs(ahead) > SLEPT:
             self.clock += ahead
-            self.tracker.forget()
+            self.looks.forget()
             self.camera.restart()
             self.say("waiting", "The computer has slept; opening the camera again")

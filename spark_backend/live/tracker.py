@@ -1,7 +1,7 @@
 """From a picture to what the face does: the seam between cameras and the head, with its trackers."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -30,13 +30,18 @@ class Tracked:
 
 @runtime_checkable
 class LiveTracker(Protocol):
-    """Tracks one face through what one camera gives, in its order."""
+    """Tracks one face through what one camera gives, in its order, in two steps: the next picture waits for the first
+    only, which has a thread of its own."""
 
-    def __call__(self, content: RGB | LiveLinkPacket | None, seconds: float) -> Tracked | None:
-        """The face at a time in seconds; None when there is none."""
+    def look(self, content: RGB | LiveLinkPacket | None) -> Any | None:
+        """What `read` takes; None when there is no face."""
+
+    def read(self, sight: Any | None, seconds: float) -> Tracked | None:
+        """The face at a time in seconds, from what `look` has given; None when there is none."""
 
     def forget(self) -> None:
-        """What comes next has nothing to do with what was before: another camera, a long gap."""
+        """What comes next has nothing to do with what was before: another camera, a long gap. From the thread of
+        `read`, maybe while `look` runs: what that gives is not read any more."""
 
     def close(self) -> None:
         """Lets go of what it holds."""

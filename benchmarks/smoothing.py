@@ -116,7 +116,9 @@ def reading_of(folder: Path, seed: int, seconds: float) -> Reading:
         take = with_rest(perform(person, seed, seconds, RATE, K, SIZE))
         bundle = resolve_model("face_landmarker", print).read_bytes()
         reader = FaceReader(open_generic(person, bundle, print), bundle)
-        faces = [reader.read(reader.look(picture)) for _, picture in footage_frames(person, take, seed, lambda event: None)]
+        faces = [
+            reader.read(reader.look(picture)) for _, picture in footage_frames(person, take, seed, lambda event: None)
+        ]
         landmarks = np.stack([face.landmarks[:, :2] for face in faces]) - np.array(SIZE) / 2
         encoded, confidence = (np.stack([getattr(face, name) for face in faces]) for name in ("weights", "confidence"))
         truth = {"pts": take.pts, "weights": take.weights}

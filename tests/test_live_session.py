@@ -55,14 +55,11 @@ class MadeUpTracker:
 
     blind = False
     slow = 0.0
-    broken = False
     jaw = 0.3
     forgotten = 0
 
     def look(self, content):
         time.sleep(self.slow)
-        if self.broken:
-            raise RuntimeError("the network cannot be run")
         return content
 
     def read(self, sight, seconds: float) -> Tracked | None:
@@ -150,6 +147,65 @@ def test_a_slow_tracker_gets_the_newest_picture_and_the_rest_is_dropped(running)
     mark = len(running.told)
     frame = running.wait(LiveFrame, lambda f: f.dropped > 20, mark)
     assert frame.latency < 0.5  # no queue: a backlog of 20 pictures would be a second
+
+
+def test_a_picture_is_looked_at_while_the_last_one_is_read(running):
+    running.state("tracking")
+    tracker, begun = running.tracker, threading.Event()
+    look = tracker.look
+    tracker.look = lambda content: (begun.set(), look(content))[1]
+    overlapped = []
+
+    def read(sight, seconds: float) -> Tracked | None:
+        begun.clear()
+        overlapped.append(begun.wait(2))
+        return MadeUpTracker.read(tracker, sight, seconds)
+
+    tracker.read = read
+    mark = len(running.told)
+    running.wait(LiveFrame, after=mark)
+    del tracker.read
+    assert overlapped[0]
+
+
+def test_what_was_looked_at_before_forgetting_is_not_read(running):
+    running.state("tracking")
+    tracker = running.tracker
+    inside, go_on = threading.Event(), threading.Event()
+
+    def look(content):
+        inside.set()
+        assert go_on.wait(5)
+        return "old"
+
+    tracker.look = look
+    assert inside.wait(5)
+    read = []
+    tracker.read = lambda sight, seconds: read.append(sight)
+    running.send(Restart())
+    deadline = time.monotonic() + 5
+    while not tracker.forgotten and time.monotonic() < deadline:
+        time.sleep(0.005)
+    tracker.look = lambda content: (time.sleep(0.05), "new")[1]
+    go_on.set()
+    while not read and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert set(read) == {"new"}
+    del tracker.read, tracker.look
+
+
+def test_an_error_in_the_thread_that_looks_ends_the_session(tmp_path: Path):
+    class Sick(MadeUpTracker):
+        def look(self, content):
+            raise RuntimeError("the network cannot be run")
+
+    camera = CameraThread(MadeUpCamera, lambda fault: None)
+    describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
+    recorder = Recorder(tmp_path, describe, lambda record: None)
+    parts = camera, Sick(), Shaper(toy_avatar()), recorder
+    session = LiveSession(*parts, tell=lambda record: None, commands=queue.SimpleQueue())
+    with pytest.raises(RuntimeError, match="cannot be run"):
+        session.run()
 
 
 def test_face_lost_and_found(running):

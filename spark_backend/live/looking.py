@@ -1,4 +1,4 @@
-"""The first of the tracker's two steps in a thread of its own, so that a picture is looked at while the last is read."""
+"""The first of the tracker's two steps in a thread of its own, which looks at a picture while the last one is read."""
 
 import threading
 import time
@@ -50,8 +50,8 @@ class LookThread:
 
     def forget(self) -> None:
         """See `LiveTracker`; what is under way is not handed on."""
-        self._epoch += 1
         self.tracker.forget()
+        self._epoch += 1  # after it: a look that begins in between is lost, not one with the old state kept
 
     def take(self, timeout: float) -> Look | None:
         """The newest; None when none comes within `timeout` seconds. An error of the tracker is raised here."""
@@ -69,5 +69,5 @@ class LookThread:
                     epoch, begun = self._epoch, time.perf_counter()
                     sight = None if self.resting else self.tracker.look(shot.content)
                     self.newest.put(Look(shot, sight, begun, epoch))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed over to the thread that takes
             self._fault = error

@@ -12,6 +12,7 @@ from toy_avatar import toy_avatar
 
 from spark_backend.geometry.rotation import matrix_from_vector
 from spark_backend.render.colour import bytes_from_linear, linear_from_bytes, linear_from_srgb, srgb_from_linear
+from spark_backend.render.draw import one_material, render_linear
 from spark_backend.render.occlusion import openness
 from spark_backend.render.shading import distant_light, over, shade_clay, shade_textured, spherical_harmonics
 from spark_backend.render.texture import mip_pyramid, pixel_footprint, sample_pyramid, sample_texture
@@ -172,6 +173,18 @@ def test_hollows_are_dark_and_plains_are_open():
     assert deep < 0.2
     assert 0.35 < shallow < 0.6
     assert openness(*bowl(4.0), WarpRasterizer())[:4].min() > 0.9
+
+
+def test_what_lies_deep_takes_the_colour_of_flesh():
+    """A white plate with a deep pit in even light: the rim stays white, the floor is red and dark but not black."""
+    points, faces = bowl(4.0)
+    white = one_material(np.zeros((13, 2), np.float32), np.zeros_like(faces), np.ones((2, 2, 3), np.float32))
+    K, even = np.array([[600.0, 0, 64], [0, 600, 64], [0, 0, 1]]), distant_light((0, 0, -1), (0, 0, 0), (1, 1, 1))
+    picture, _ = render_linear(points, faces, K, (128, 128), surface=white, light=even)
+    floor, plate = picture[62:66, 62:66].mean((0, 1)), picture[60:68, 4:12].mean((0, 1))
+    assert plate.max() < 1.02 * plate.min()
+    assert 2 < floor[0] / floor[1] < 3
+    assert 0.1 < floor[0] / plate[0] < 0.5
 
 
 def test_openness_moves_smoothly():

@@ -24,9 +24,6 @@ PAPER = (0.80, 0.80, 0.80)
 
 __all__ = ["Light", "Material", "Surface", "linear_map", "one_material", "render_frame", "render_linear"]
 
-BOUNCED = 0.12
-"""Part of the light that reaches the deepest hollow, by way of its walls."""
-
 Array = np.ndarray | Tensor
 
 
@@ -125,7 +122,7 @@ def prepare_mesh(
 ) -> Mesh:
     """One frame's normals, hollows and sides. Only opaque faces keep light away; all do where there is none."""
     shading = faces[opaque] if len(opaque) else faces
-    light = BOUNCED + (1 - BOUNCED) * openness(points, shading, rasterizer)
+    light = openness(points, shading, rasterizer)
     away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
     return Mesh(points, faces, vertex_normals(points, faces), light, away)
 

@@ -17,6 +17,10 @@ from .reflectance import bend
 from .shading import Light, distant_light, highlight, irradiance, shade_clay, unit
 from .texture import mip_pyramid, sample_pyramid
 
+BOUNCED = (0.25, 0.09, 0.075)
+"""Part of the light, by colour, that reaches the deepest hollow by way of its walls: they are flesh, so teeth behind lips
+that are hardly open are no grey. An eighth of it all, as one sees it."""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -131,9 +135,10 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
         return shade_as_clay(mesh, hits)
     light = light or studio_light()
     # Light and shade vary slowly, so they are computed where there are few points, and interpolated.
-    diffuse = irradiance(mesh.normals, light) * mesh.openness[:, None]
-    table = torch.cat([mesh.normals, -unit(mesh.points), diffuse, mesh.openness[:, None]], -1)
-    normals, view, diffuse, openness = hits.at(table, mesh.faces).split([3, 3, 3, 1], -1)
+    arriving = through_hollows(mesh.openness)
+    diffuse = irradiance(mesh.normals, light) * arriving
+    table = torch.cat([mesh.normals, -unit(mesh.points), diffuse, arriving, mesh.openness[:, None]], -1)
+    normals, view, diffuse, arriving, openness = hits.at(table, mesh.faces).split([3, 3, 3, 3, 1], -1)
     uv = hits.at(surface.uv, surface.uv_faces)
     kind, tangents = surface.face_material[hits.face], None
     if surface.mesh is not None:
@@ -149,7 +154,7 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
         if material.finish is not None:
             specular, roughness, relief = sample_pyramid(material.finish_pyramid, uv[here], scale).split([1, 1, 3], -1)
             seen = bend(seen, tangents[here], relief)
-            colour[here] = albedo * irradiance(seen, light) * openness[here]
+            colour[here] = albedo * irradiance(seen, light) * arriving[here]
         else:
             specular, roughness = material.specular, material.roughness
             colour[here] = albedo * diffuse[here]
@@ -158,10 +163,17 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
     return Shaded(colour, opacity)
 
 
+def through_hollows(openness: Float[Tensor, "V"]) -> Float[Tensor, "V 3"]:
+    """The part of the light, by colour, that arrives straight or by way of the walls around."""
+    return openness[:, None] + (1 - openness[:, None]) * openness.new_tensor(BOUNCED)
+
+
 def shade_as_clay(mesh: Mesh, hits: Hits) -> Shaded:
     """Grey, with creases and hollows; a surface seen from behind (the inside of an open neck) is lit as it is seen."""
     hollow = hollowness(mesh.points, mesh.faces)[:, None]
-    table = torch.cat([mesh.normals, -unit(mesh.points), hollow, mesh.openness[:, None]], -1)
+    table = torch.cat(
+        [mesh.normals, -unit(mesh.points), hollow, through_hollows(mesh.openness).mean(1, keepdim=True)], -1
+    )
     normals, view, hollow, openness = hits.at(table, mesh.faces).split([3, 3, 1, 1], -1)
     normals = unit(torch.where(mesh.away[hits.face, None], -normals, normals))
     return Shaded(shade_clay(normals, view, hollow) * openness, torch.ones_like(openness))

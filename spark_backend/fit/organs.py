@@ -40,7 +40,7 @@ def paint_eyes(
     rim = ramp(distance, 0.68, 0.98)
     collarette = np.exp(-(((distance - PUPIL - 0.14) / 0.12) ** 2))
     base = np.array(iris) * (fibres * (1 + 0.7 * collarette) * (1 - 0.65 * rim))[:, None]
-    base = base + np.array([0.030, 0.014, 0.004]) * (collarette * 0.6)[:, None]
+    base = base + np.array([0.030, 0.014, 0.004]) * min(1, np.mean(iris) / 0.05) * (collarette * 0.6)[:, None]
     colour = mix(colour, base, ramp(distance, 1.07, 0.97))
     ring = np.exp(-(((distance - 0.985) / 0.075) ** 2))
     colour = mix(colour, np.array(LIMBUS) + 0.25 * np.array(iris), 0.55 * ring)

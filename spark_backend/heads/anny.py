@@ -31,7 +31,7 @@ from .mouth import walls_follow
 from .regions import head_regions, read_mask
 from .rigging import jaw_hinge, only_scale, only_translate, side_angle, skinning_weights, split_jaw
 
-VERSION = 3
+VERSION = 4
 """Raise it when the derivation changes, so that old caches are not used."""
 
 IDENTITY_KEPT = 0.998

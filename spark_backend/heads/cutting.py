@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ..protocol.names import MATERIALS
-from .atlas import islands, pack
+from .atlas import FRONT, islands, pack
 from .makehuman import MakeHuman
 from .slicing import slice_mesh
 
@@ -58,13 +58,19 @@ def cut_head(data: MakeHuman, whole: np.ndarray) -> Cut:
     height = z - COLLAR[0] - COLLAR[1] * y - COLLAR[2] * x**2
     part = slice_mesh(polygons, uv_polygons, height, len(data.base.uv))
     uv, owner = part.uv @ data.base.uv, owner[part.origin]
-    parts = _atlas_parts(uv, part.uv_polygons, owner, [piece[3] for piece in pieces])
+    forward = -(part.vertices @ whole)[part.polygons[:, :3], 1].mean(1)
+    parts = _atlas_parts(uv, part.uv_polygons, owner, [piece[3] for piece in pieces], forward)
     material = np.array([MATERIALS.index(piece[2]) for piece in pieces])[owner]
     return Cut(part.vertices, part.polygons, pack(uv, part.uv_polygons, parts, "face"), part.uv_polygons, material)
 
 
-def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, groups: list[str]) -> dict:
-    """Polygons by place in the atlas: the body's largest island is the face, its others sockets, mouth and neck."""
+def _atlas_parts(
+    uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, groups: list[str], forward: np.ndarray
+) -> dict:
+    """Polygons by place in the atlas: the body's largest island is the face, its others sockets, mouth and neck.
+
+    `forward` (P,) tells an eyeball's front half from the other.
+    """
     island = islands(uv_polygons)
     body = owner == groups.index("body")
     largest = np.bincount(island[body]).argmax()
@@ -81,6 +87,7 @@ def _atlas_parts(uv: np.ndarray, uv_polygons: np.ndarray, owner: np.ndarray, gro
         if not group.endswith("-eye"):
             parts[group] = np.flatnonzero(owner == index)
             continue
-        for number, each in enumerate(np.unique(island[owner == index])):
-            parts[f"eye {group} {number}"] = np.flatnonzero((owner == index) & (island == each))
+        halves = [np.flatnonzero((owner == index) & (island == each)) for each in np.unique(island[owner == index])]
+        for name, rows in zip((FRONT, "back"), sorted(halves, key=lambda half: -forward[half].mean()), strict=True):
+            parts[f"eye {group} {name}"] = rows
     return {name: rows for name, rows in parts.items() if len(rows)}

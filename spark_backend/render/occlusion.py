@@ -11,7 +11,7 @@ from ..geometry.mesh import vertex_normals
 from .rasterizer import Rasterizer
 
 DIRECTIONS = 16
-RESOLUTION = 112
+RESOLUTION = 280
 """Pixels across the mesh, in each direction's picture of it."""
 
 

@@ -5,9 +5,10 @@
 
 `error` is the landmark error in % of the distance between the pupils; `scores` is the same of the baseline, MediaPipe's
 own expression scores played on the average head with a rigid pose of each frame, and `ratio` the one over the other;
-`2nd diff` is the mean second difference of the face's vertices in mm, `fps` frames a second of tracking alone. With
-`--scorer`, a video that has its truth beside it as `NAME.npz` is scored by `SCRIPT NAME.npz TAKE.npz --json OUT`,
-and detrended reprojection (%), head rotation (degrees) and excess jitter (mm) are added.
+`2nd diff` is the mean second difference of the face's vertices in mm, `fps` frames a second of the whole command `spark
+track`, from its start to its end. With `--scorer`, a video that has its truth beside it as `NAME.npz` is scored by
+`SCRIPT NAME.npz TAKE.npz --json OUT`, and detrended reprojection (%), head rotation (degrees) and excess jitter (mm)
+are added.
 """
 
 import argparse
@@ -24,8 +25,7 @@ from spark_backend.pipeline.files import export
 from spark_backend.pipeline.fit import fit
 from spark_backend.pipeline.ingest import ingest
 from spark_backend.pipeline.measure import ClipFigures, clip_figures
-from spark_backend.pipeline.options import ExportOptions, FitOptions, IngestOptions, TrackOptions
-from spark_backend.pipeline.track import track
+from spark_backend.pipeline.options import ExportOptions, FitOptions, IngestOptions
 from spark_backend.pipeline.trackers import play_scores
 from spark_backend.protocol.avatar import load_avatar
 from spark_backend.protocol.errors import SparkError
@@ -81,7 +81,7 @@ def capture(video: Path, folder: Path, options: argparse.Namespace) -> Row:
     fitted = time.perf_counter()
     project = open_project(folder)
     clip = project.clips[-1]
-    track(TrackOptions(folder, clip, options.tracker), ignore)
+    run_track(folder, clip, options.tracker)
     tracked = time.perf_counter()
     take, (info, frames) = load_take(project.take_path(clip)), load_clip(project.clip_folder(clip))
     figures = clip_figures(load_avatar(project.avatar_folder), take, frames)
@@ -90,6 +90,14 @@ def capture(video: Path, folder: Path, options: argparse.Namespace) -> Row:
     scorer = options.scorer if truth.exists() else None
     score = None if scorer is None else run_scorer(scorer, truth, folder, clip)
     return Row(figures, plain, ingested - began, fitted - ingested, tracked - fitted, score)
+
+
+def run_track(folder: Path, clip: str, tracker: str) -> None:
+    """`spark track` as a program of its own."""
+    command = [sys.executable, "-m", "spark_backend", "track", str(folder), clip, "--tracker", tracker]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise SparkError(ran.stderr)
 
 
 def baseline(info: ClipInfo, frames: Frames) -> ClipFigures:

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from spark_backend.geometry.landmarks import LIPS
 from spark_backend.heads.anny import load_anny
 from spark_backend.protocol.names import ARKIT_52
 from spark_backend.solve.banded import NormalEquations, solve_step
-from spark_backend.solve.data_term import data_cost, data_term, landmark_precision, project_landmarks, projected
+from spark_backend.solve.data_term import (
+    LOWER,
+    UPPER,
+    data_cost,
+    data_term,
+    landmark_precision,
+    project_landmarks,
+    projected,
+)
 from spark_backend.solve.evidence import Evidence, evidence_of_encoder, evidence_of_scores
 from spark_backend.solve.landmark_model import FREE, landmark_model, pose_landmarks
 from spark_backend.solve.options import SolveOptions
@@ -179,6 +188,23 @@ def test_recovers_a_known_performance(head, model):
     jaw = FREE.index("jawOpen")
     moving = truth.weights[:, jaw].std() > 0.05
     assert not moving or np.corrcoef(found.weights[:, jaw], truth.weights[:, jaw])[0, 1] > 0.9
+
+
+def test_lids_that_are_seen_to_be_shut_are_shut(model):
+    """Though the encoder believes in little more than half of the blink, and the frames around it are open."""
+    truth, blink = random_state(model, 9, frames=20), [FREE.index("eyeBlinkLeft"), FREE.index("eyeBlinkRight")]
+    weights = truth.weights.clone()
+    weights[:, blink], weights[8:11, blink] = 0.0, 1.0
+    seen = seen_from(model, replace(truth, weights=weights))
+    seen = replace(seen, expected=0.6 * weights, trust=torch.full_like(weights, OPTIONS.encoder_sigma**-2))
+    found = solve(Problem(model, seen, truth.log_focal, False, OPTIONS), truth)
+    gap = openings(projected(model, found, seen).pixels, seen)[8:11, len(LIPS) :]
+    assert float((gap - openings(seen.landmarks, seen)[8:11, len(LIPS) :]).abs().max()) < 0.02
+
+
+def openings(pixels: torch.Tensor, seen: Observations) -> torch.Tensor:
+    """Heights (T, O) of lips and lids in interocular distances."""
+    return (pixels[:, UPPER] - pixels[:, LOWER]).norm(dim=-1) / seen.scale[:, None]
 
 
 def test_weights_stay_in_bounds(model):

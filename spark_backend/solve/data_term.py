@@ -15,6 +15,9 @@ from .surface_points import PosedPoints
 
 # The height of an opening says "closed" better than either point.
 UPPER, LOWER = ([pair[i] for pair in (*LIPS, *LIDS)] for i in (0, 1))
+TOGETHER = [len(LIPS)] * len(LIPS) + [len(LIDS) // 2] * len(LIDS)
+"""How many gaps an opening, the mouth's or an eye's, is seen by: both coordinates of all of them err together, and tell
+no more than one would by itself."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,11 @@ def project_landmarks(state: State, seen: Observations, pose: Pose) -> tuple[Ten
 
 def landmark_precision(
     model: LandmarkModel, state: State, seen: Observations, options: SolveOptions
-) -> Float[Tensor, "T L"]:
-    """Inverse standard deviation of each landmark, in interocular units.
+) -> Float[Tensor, "T R"]:
+    """Inverse standard deviation of each landmark, then of each opening, in interocular units.
 
-    Less where the surface turns away, and less where the expression has carried it far: there the model's idea of the
-    expression errs, and the head's pose must not make up for it.
+    Less where the surface turns away, and of a landmark less where the expression has carried it far: there the model's
+    idea of the expression errs, and the head's pose must not make up for it. An opening is as sure in a blink as ever.
     """
     still = torch.zeros_like(state.weights[:1]), torch.zeros_like(state.gaze[:1])
     rest = pose_landmarks(model, state.identity, *still).points
@@ -75,9 +78,11 @@ def landmark_precision(
     sigma = (options.noise**2 + spread / interocular**2).sqrt()
     facing = -(model.normal @ state.rotation.mT)[..., 2]
     visible = ((facing + 0.25) / 0.75).clamp(0.15, 1)
+    seen_by = 2 * options.evidence * visible.new_tensor(TOGETHER)
+    openings = visible[:, UPPER].minimum(visible[:, LOWER]) / (options.aperture_noise * seen_by.sqrt())
     for iris, lids in zip(IRISES, (LIDS[3:], LIDS[:3]), strict=True):
         visible[:, list(iris)] *= openness(seen, lids)[:, None]
-    return (options.evidence**0.5) * visible / sigma
+    return options.evidence**0.5 * torch.cat([visible / sigma, openings], 1)
 
 
 def openness(seen: Observations, lids: tuple[tuple[int, int], ...]) -> Float[Tensor, "T"]:
@@ -94,7 +99,7 @@ def robust_cost(square: Tensor, options: SolveOptions) -> tuple[Tensor, Tensor]:
 
 
 def data_cost(
-    there: Projected, seen: Observations, precision: Float[Tensor, "T L"], options: SolveOptions
+    there: Projected, seen: Observations, precision: Float[Tensor, "T R"], options: SolveOptions
 ) -> Float[Tensor, "T"]:
     """Only the cost, for trying a step."""
     return residuals(seen, precision, options, there.pixels)[2]
@@ -107,9 +112,9 @@ def residuals(
     points = (pixels - seen.landmarks) / seen.scale[:, None, None]
     openings = points[:, UPPER] - points[:, LOWER]
     # Cauchy's scale is in nominal standard deviations, so the evidence factor must not widen it.
+    precision, opening_precision = precision.split([points.shape[1], len(UPPER)], 1)
     error = (points * precision[..., None]).square().sum(-1)
     cost, weight = robust_cost(error / options.evidence, options)
-    opening_precision = precision[:, UPPER].minimum(precision[:, LOWER]) * options.noise / options.aperture_noise
     opening_error = (openings * opening_precision[..., None]).square().sum(-1)
     total = options.evidence * cost.sum(-1) + 0.5 * opening_error.sum(-1)
     return (
@@ -124,7 +129,7 @@ def data_term(
     there: Projected,
     state: State,
     seen: Observations,
-    precision: Float[Tensor, "T L"],
+    precision: Float[Tensor, "T R"],
     options: SolveOptions,
     shared: bool,
 ) -> DataTerm:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ..geometry.landmarks import LIDS
 from ..protocol.avatar import Rig
 from ..protocol.names import ARKIT_52
-from .data_term import LOWER, UPPER
+from .data_term import LOWER, TOGETHER, UPPER
 from .landmark_model import FREE_INDEX, GAZE, IRISES, LandmarkModel, look_channels
 from .options import SolveOptions
 from .state import FRAME_SIZE, GAZES, ROTATION, WEIGHTS
@@ -58,9 +58,9 @@ class FrameModel:
         scale = self.scale(state)
         points, by_variable = self.project(state)
         error = (points - landmarks) / scale
+        precision, narrow = np.split(precision, [len(points)])
         square = ((error * precision[:, None]) ** 2).sum(1) / self.options.evidence
         weight = precision / np.sqrt(1 + square / self.options.outlier**2)
-        narrow = np.minimum(precision[UPPER], precision[LOWER]) * self.options.noise / self.options.aperture_noise
         errors = np.concatenate([error * weight[:, None], (error[UPPER] - error[LOWER]) * narrow[:, None]])
         by_variable /= np.float32(scale)
         openings = (by_variable[UPPER] - by_variable[LOWER]) * narrow[:, None, None].astype(np.float32)
@@ -128,7 +128,7 @@ class FrameModel:
         """Interocular distance in pixels as if seen without foreshortening."""
         return float(self.focal * self.interocular / np.exp(state.place[2]))
 
-    def precision(self, state: FrameState, landmarks: np.ndarray) -> Float[np.ndarray, "L"]:
+    def precision(self, state: FrameState, landmarks: np.ndarray) -> Float[np.ndarray, "R"]:
         """`data_term.landmark_precision` of one frame."""
         full = self.full_weights(state)
         jaw, _, _ = jaw_rotation(self.rig, full)
@@ -138,11 +138,13 @@ class FrameModel:
         sigma = np.sqrt(self.options.noise**2 + spread / self.interocular**2)
         facing = -(self.normal @ state.rotation[2])
         visible = np.clip((facing + 0.25) / 0.75, 0.15, 1)
+        seen_by = 2 * self.options.evidence * np.array(TOGETHER)
+        openings = np.minimum(visible[UPPER], visible[LOWER]) / (self.options.aperture_noise * np.sqrt(seen_by))
         for iris, lids in zip(IRISES, (LIDS[3:], LIDS[:3]), strict=True):
             upper, lower = ([pair[i] for pair in lids] for i in (0, 1))
             gap = np.linalg.norm(landmarks[lower] - landmarks[upper], axis=1).mean() / self.scale(state)
             visible[list(iris)] *= np.clip((gap - 0.04) / 0.06, 0.02, 1)
-        return self.options.evidence**0.5 * visible / sigma
+        return self.options.evidence**0.5 * np.concatenate([visible / sigma, openings])
 
 
 def jaw_rotation(rig: Rig, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ def solve(problem: Problem, state: State, tick: Callable[[float], None] = lambda
 
 
 def descend(problem: Problem, precision: Tensor, state: State, tick: Callable[[float], None]) -> State:
-    """Levenberg and Marquardt's steps until the cost no longer falls, with the landmarks' precision (T, L) held."""
+    """Levenberg and Marquardt's steps until the cost no longer falls, with the landmarks' precision (T, R) held."""
     damping, options = 1e-3, problem.options
     shown = look_at(problem, state)
     cost = total_cost(problem, precision, state, shown)

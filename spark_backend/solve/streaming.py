@@ -43,7 +43,8 @@ class Seen:
     """What one frame shows."""
 
     landmarks: Float[np.ndarray, "478 2"]
-    precision: Float[np.ndarray, "478"]
+    precision: Float[np.ndarray, "R"]
+    """Of landmarks and openings."""
     expected: Float[np.ndarray, "E"]
     trust: Float[np.ndarray, "E"]
     """See `Evidence`."""

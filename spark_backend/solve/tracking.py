@@ -118,15 +118,11 @@ def landmark_problem(
 
 def align(problem: Problem, state: State, skin: Skin, tick: Tick) -> State:
     """Every frame to the person's look, else to what the frames as they lie so far show; broad features first."""
-    options = problem.options
-    if skin.look is not None:
-        openings = options.aperture_noise * LANDMARKS_PART
-        problem = replace(problem, options=replace(options, aperture_noise=openings))
     for number, blur in enumerate(SCALES):
         appearance = appearance_at(problem, state, skin, number, blur)
-        precision = landmark_precision(problem.model, state, problem.seen, options)
+        precision = landmark_precision(problem.model, state, problem.seen, problem.options)
         if skin.look is not None:
-            precision = precision * LANDMARKS_PART
+            precision[:, : len(problem.model.sigma)] *= LANDMARKS_PART
         told, last = Step(tick, number / len(SCALES), 1 / len(SCALES)), number == len(SCALES) - 1
         problem = replace(problem, appearance=appearance)
         state = descend(problem if last else roughly(problem), precision, state, told)

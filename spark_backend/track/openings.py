@@ -8,10 +8,9 @@ weights are what is expected, the gaps are what is measured, and the weights cha
 import numpy as np
 from jaxtyping import Float
 
-from ..geometry.landmarks import LIDS, LIPS
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
-from ..solve.data_term import LOWER, UPPER
+from ..solve.data_term import LOWER, TOGETHER, UPPER
 from ..solve.options import SolveOptions
 from .pose import Pose, PoseHead
 
@@ -26,9 +25,7 @@ class Openings:
         options = SolveOptions()
         self.head = PoseHead(avatar, [*UPPER, *LOWER])
         self.expected = options.encoder_sigma**2
-        # Both coordinates of all gaps of a mouth or an eye err together, and tell no more than one would by itself.
-        gaps = len(LIPS), len(LIDS) // 2, len(LIDS) // 2
-        self.measured = 2 * np.repeat(gaps, 2 * np.array(gaps)) * options.aperture_noise**2
+        self.measured = 2 * np.repeat(TOGETHER, 2) * options.aperture_noise**2
 
     def seen(
         self,

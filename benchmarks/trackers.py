@@ -1,7 +1,8 @@
 """Fits a person's head to all clips but one and judges trackers on the one held out, as `spark evaluate` does.
 
-    python benchmarks/trackers.py VIDEO VIDEO... [--trackers NAME...] [--preset draft|standard|high] [--all-folds]
-                                  [--frame-interval N] [--num-frames N] [--keep FOLDER]
+    python benchmarks/trackers.py VIDEO VIDEO... [--trackers NAME...] [--preset draft|standard|high]
+                                  [--adapt-preset draft|standard|high] [--all-folds] [--frame-interval N]
+                                  [--num-frames N] [--keep FOLDER]
 
 The videos show one person. The last one is held out, or each in turn with `--all-folds`. The encoder is adapted to the
 others too when `adapted` is among the trackers. Prints a table a fold, means over the frames, and the pages' paths when
@@ -30,7 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--trackers", nargs="+", default=list(EvaluateOptions.trackers))
-    parser.add_argument("--preset", default="draft")
+    parser.add_argument("--preset", default="draft", help="of the head")
+    parser.add_argument("--adapt-preset", help="of the encoder; the head's when left out")
     parser.add_argument("--all-folds", action="store_true")
     parser.add_argument("--frame-interval", type=int, default=EvaluateOptions.frame_interval)
     parser.add_argument("--num-frames", type=int, default=EvaluateOptions.num_frames)
@@ -54,7 +56,7 @@ def judge(held_out: Path, folder: Path, options: argparse.Namespace) -> Mapping[
         ingest(IngestOptions(folder, others), ignore)
         fit(FitOptions(folder, options.preset), ignore)
         if "adapted" in options.trackers:
-            adapt(AdaptOptions(folder, options.preset), ignore)
+            adapt(AdaptOptions(folder, options.adapt_preset or options.preset), ignore)
     clip = next(iter(ingest(IngestOptions(folder, (held_out,)), ignore)["clips"]))
     wanted = EvaluateOptions(
         folder,

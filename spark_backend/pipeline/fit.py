@@ -92,7 +92,12 @@ def fit(options: FitOptions, report: Report) -> Mapping[str, Any]:
     outcome = replace(outcome, avatar=replace(outcome.avatar, metrics=metrics))
     error = float(np.mean(list(metrics["reprojection"].values())))
     report(Metric("reprojection", error, "% of the interocular distance"))
-    quality = {"clips": {name: asdict(of_clip) for name, of_clip in figures.items()}, "warnings": doubts}
+    # Of jitter frames that were picked here and there tell nothing.
+    told = ("reprojection", "found", "frames")
+    quality = {
+        "clips": {name: {part: getattr(of_clip, part) for part in told} for name, of_clip in figures.items()},
+        "warnings": doubts,
+    }
     write_avatar(project, outcome, clips, effort.map_size, quality, step["texture"])
     shutil.rmtree(work_folder(project), ignore_errors=True)
     return {"avatar": str(project.avatar_folder), "reprojection": error}

@@ -68,7 +68,8 @@ def cheeks(avatar: Avatar, texels: TexelMap) -> np.ndarray:
     points = texels.at(avatar.neutral, avatar.faces)
     eyes = avatar.joints[[avatar.joint_names.index(f"eye_{side}") for side in ("left", "right")]]
     drop = eyes[:, 2].mean() - points[:, 2]
-    front = points[:, 1] < eyes[:, 1].mean() + 0.015
+    inside = texels.at(avatar.regions["mouth_interior"].astype(float)[:, None], avatar.faces)[:, 0] > 0
+    front = (points[:, 1] < eyes[:, 1].mean() + 0.015) & ~inside
     return front & (drop > 0.02) & (drop < 0.05) & (np.abs(points[:, 0]) > 0.02) & (np.abs(points[:, 0]) < 0.05)
 
 

@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 # Threads spin while they wait for each other. NumPy's and SciPy's, which read this when they are loaded, made tracking
-# 150 frames take 20 to 35 s on two cores with nothing else on them, alone each takes 10. Torch's with other programs
+# 150 frames take 20 to 35 s on two cores with nothing else on them; one of them takes 10. Torch's with other programs
 # on the cores, Blender say, made the same take 17 minutes of which 84 s were work; asleep they took 2.5 minutes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -75,17 +75,21 @@ class MadeUpTracker:
         pass
 
 
+def session_of(folder: Path, camera: CameraThread, tracker: LiveTracker, tell: Callable, **ways) -> LiveSession:
+    """On a toy head; takes go into `folder`."""
+    describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
+    parts = camera, tracker, Shaper(toy_avatar()), Recorder(folder, describe, tell)
+    return LiveSession(*parts, tell=tell, commands=queue.SimpleQueue(), **ways)
+
+
 class Running:
     """A session in a thread, and what it has told."""
 
     def __init__(self, folder: Path, open_camera: Callable, tracker: MadeUpTracker) -> None:
         self.told, self.tracker = [], tracker
         thread = CameraThread(open_camera, lambda fault: setattr(self.session, "fault", fault))
-        describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
-        recorder = Recorder(folder, describe, self.told.append)
-        parts = thread, tracker, Shaper(toy_avatar()), recorder
-        self.kept, commands = [], queue.SimpleQueue()
-        self.session = LiveSession(*parts, tell=self.told.append, commands=commands, keep=self.keep)
+        self.kept = []
+        self.session = session_of(folder, thread, tracker, self.told.append, keep=self.keep)
         self.send(Adjust(smoothing=0.0))
         self.thread = threading.Thread(target=self.session.run, daemon=True)  # a test that fails must not hang
         self.thread.start()
@@ -201,12 +205,12 @@ def test_an_error_in_the_thread_that_looks_ends_the_session(tmp_path: Path):
             raise RuntimeError("the network cannot be run")
 
     camera = CameraThread(MadeUpCamera, lambda fault: None)
-    describe = lambda name, *files: RecordingHeader(name, (64, 48), 96.0, "0", "t", False, *files)  # noqa: E731
-    recorder = Recorder(tmp_path, describe, lambda record: None)
-    parts = camera, Sick(), Shaper(toy_avatar()), recorder
-    session = LiveSession(*parts, tell=lambda record: None, commands=queue.SimpleQueue())
+    session = session_of(tmp_path, camera, Sick(), lambda record: None)
+    end = threading.Timer(8, session.commands.put, [Stop()])  # a test that fails must not hang
+    end.start()
     with pytest.raises(RuntimeError, match="cannot be run"):
         session.run()
+    end.cancel()
 
 
 def test_face_lost_and_found(running):

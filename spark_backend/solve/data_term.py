@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -78,11 +79,15 @@ def landmark_precision(
     sigma = (options.noise**2 + spread / interocular**2).sqrt()
     facing = -(model.normal @ state.rotation.mT)[..., 2]
     visible = ((facing + 0.25) / 0.75).clamp(0.15, 1)
-    seen_by = 2 * options.evidence * visible.new_tensor(TOGETHER)
-    openings = visible[:, UPPER].minimum(visible[:, LOWER]) / (options.aperture_noise * seen_by.sqrt())
+    openings = visible[:, UPPER].minimum(visible[:, LOWER]) / visible.new_tensor(opening_deviation(options))
     for iris, lids in zip(IRISES, (LIDS[3:], LIDS[:3]), strict=True):
         visible[:, list(iris)] *= openness(seen, lids)[:, None]
-    return options.evidence**0.5 * torch.cat([visible / sigma, openings], 1)
+    return torch.cat([options.evidence**0.5 * visible / sigma, openings], 1)
+
+
+def opening_deviation(options: SolveOptions) -> Float[np.ndarray, "O"]:
+    """Standard deviation of the height of each opening, both coordinates alike, in interocular units."""
+    return options.aperture_noise * np.sqrt(2 * np.array(TOGETHER))
 
 
 def openness(seen: Observations, lids: tuple[tuple[int, int], ...]) -> Float[Tensor, "T"]:

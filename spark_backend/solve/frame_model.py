@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ..geometry.landmarks import LIDS
 from ..protocol.avatar import Rig
 from ..protocol.names import ARKIT_52
-from .data_term import LOWER, TOGETHER, UPPER
+from .data_term import LOWER, UPPER, opening_deviation
 from .landmark_model import FREE_INDEX, GAZE, IRISES, LandmarkModel, look_channels
 from .options import SolveOptions
 from .state import FRAME_SIZE, GAZES, ROTATION, WEIGHTS
@@ -138,13 +138,12 @@ class FrameModel:
         sigma = np.sqrt(self.options.noise**2 + spread / self.interocular**2)
         facing = -(self.normal @ state.rotation[2])
         visible = np.clip((facing + 0.25) / 0.75, 0.15, 1)
-        seen_by = 2 * self.options.evidence * np.array(TOGETHER)
-        openings = np.minimum(visible[UPPER], visible[LOWER]) / (self.options.aperture_noise * np.sqrt(seen_by))
+        openings = np.minimum(visible[UPPER], visible[LOWER]) / opening_deviation(self.options)
         for iris, lids in zip(IRISES, (LIDS[3:], LIDS[:3]), strict=True):
             upper, lower = ([pair[i] for pair in lids] for i in (0, 1))
             gap = np.linalg.norm(landmarks[lower] - landmarks[upper], axis=1).mean() / self.scale(state)
             visible[list(iris)] *= np.clip((gap - 0.04) / 0.06, 0.02, 1)
-        return self.options.evidence**0.5 * np.concatenate([visible / sigma, openings])
+        return np.concatenate([self.options.evidence**0.5 * visible / sigma, openings])
 
 
 def jaw_rotation(rig: Rig, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..protocol.avatar import Avatar
 from ..protocol.names import ARKIT_52
-from ..solve.data_term import LOWER, TOGETHER, UPPER
+from ..solve.data_term import LOWER, UPPER, opening_deviation
 from ..solve.options import SolveOptions
 from .pose import Pose, PoseHead
 
@@ -25,7 +25,7 @@ class Openings:
         options = SolveOptions()
         self.head = PoseHead(avatar, [*UPPER, *LOWER])
         self.expected = options.encoder_sigma**2
-        self.measured = 2 * np.repeat(TOGETHER, 2) * options.aperture_noise**2
+        self.measured = np.repeat(opening_deviation(options), 2) ** 2
 
     def seen(
         self,

@@ -22,7 +22,9 @@ from spark_backend.pipeline.relight import clip_light
 from spark_backend.pipeline.report import ClipSection, Figure, Page, write_page
 from spark_backend.pipeline.sheet import arrange, save_picture
 from spark_backend.pipeline.views import (
+    FADE,
     Panel,
+    face_opacity,
     head_boxes,
     head_panels,
     posed_frames,
@@ -149,6 +151,20 @@ def test_panels_hold_the_head_glide_and_stay_in_the_picture():
     assert ((centre > corners[:, :2]) & (centre < corners[:, 2:])).all()
     shake = np.abs(np.diff(corners, 2, axis=0)).max()
     assert shake < 0.2 * np.abs(np.diff(boxes, 2, axis=0)).max()
+
+
+def test_the_face_fades_towards_what_is_nobodys_own():
+    avatar = toy_avatar()
+    height = avatar.neutral[:, 2]
+    scalp, neck = (height > np.quantile(height, q) if q > 0.5 else height < np.quantile(height, q) for q in (0.7, 0.3))
+    opacity = face_opacity(replace(avatar, regions={"scalp": scalp, "neck": neck, "face": ~scalp & ~neck}))
+    assert opacity[scalp].max() == 0
+    points = avatar.neutral
+    to_scalp = np.linalg.norm(points[:, None] - points[None, scalp], axis=-1).min(1)
+    np.testing.assert_allclose(opacity[~scalp & ~neck], (to_scalp / FADE).clip(0, 1)[~scalp & ~neck])
+    lowest = np.argmin(height)
+    assert opacity[lowest] == 0
+    assert face_opacity(replace(avatar, regions={})).min() == 1
 
 
 def test_a_head_larger_than_the_picture_gets_the_whole_height():

@@ -133,6 +133,15 @@ def test_transparent_materials_show_what_is_behind():
     assert right == pytest.approx([1, 0, 0], abs=1e-5)
 
 
+def test_the_background_shows_through_by_the_vertices_opacity():
+    """Of a white card clear on its left and solid on its right: what lies before other parts of the mesh too."""
+    points = np.concatenate([card(8, 4, 56, 44, 0.9), card(8, 4, 56, 44, 1.1)])
+    faces = np.concatenate([SQUARE, SQUARE + 4])
+    _, coverage = render_linear(points, faces, K, SIZE, opacity=np.array([0.0, 1, 1, 0, 1, 1, 1, 1]))
+    expected = (torch.arange(8, 56) + 0.5 - 8) / 48
+    torch.testing.assert_close(coverage[24, 8:56, 0], expected, atol=1e-3, rtol=0)
+
+
 def test_each_material_is_its_own():
     """The card's lower right half is red, its upper left a green map."""
     green = Material(torch.tensor([[[0.0, 1.0, 0.0]]]))

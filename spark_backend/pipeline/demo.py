@@ -154,7 +154,7 @@ def clip_results(
     truth = None if footage is None else matching_frames(footage.take, take)
     section = ClipSection(clip, shown_figures(figures, known), sheet, film, poster.jpeg, take_curves(take, truth))
     files = {path.name: PURPOSES[path.suffix] for path in exports}
-    files |= {film.name: "source, head over the source, clay", sheet.name: "the frames that differ most"}
+    files |= {film.name: "source, face over the source, clay", sheet.name: "the frames that differ most"}
     return ClipResult(section, files, figures, known)
 
 

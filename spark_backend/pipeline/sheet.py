@@ -1,4 +1,4 @@
-"""The contact sheet: telling frames of a take as source, head over source, and clay from the front and from 45°."""
+"""The contact sheet: telling frames of a take as source, face over source, and clay from the front and from 45°."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from ..render.shading import Light
 from ..video.decode import read_selected
 from .look import avatar_surface, backdrop, part_of_surface, write_words
 from .moments import telling_frames
-from .views import head_faces, head_panels, intrinsics_at, posed_frames, studio_take, take_frames
+from .views import face_opacity, head_panels, intrinsics_at, posed_frames, studio_take, take_frames
 
-COLUMNS = ("Source", "Head over source", "Clay, front", "Clay, 45°")
+COLUMNS = ("Source", "Face over source", "Clay, front", "Clay, 45°")
 CELL = (288, 360)
 """Width and height."""
 GAP = 6
@@ -26,8 +26,10 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, light: Light | None =
     """(H, W, 3) uint8 sRGB picture with at most `rows` frames."""
     chosen = telling_frames(take, rows)
     part, panels = take_frames(take, chosen), [head_panels(avatar, take, CELL)[frame] for frame in chosen]
-    above = head_faces(avatar)
-    faces, surface, studio = avatar.faces[above], part_of_surface(avatar_surface(avatar), above), backdrop(CELL)
+    opacity, studio = face_opacity(avatar), backdrop(CELL)
+    shown = opacity[avatar.faces].any(1)
+    faces, surface = avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown)
+    options = {"surface": surface, "light": light, "opacity": opacity}
     front, turned = (posed_frames(avatar, studio_take(avatar, part, np.radians(a), CELL)) for a in (0.0, 45.0))
     camera = studio_take(avatar, part, 0.0, CELL).K
     lines = []
@@ -38,7 +40,7 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, light: Light | None =
         K = panel.intrinsics(intrinsics_at(part, row))
         cells = [
             write_words(source, f"{part.pts[row]:.2f} s", 13, 10, 22),
-            render_frame(seen, faces, K, CELL, surface=surface, light=light, background=source),
+            render_frame(seen, faces, K, CELL, background=source, **options),
             render_frame(ahead, avatar.faces, camera, CELL, background=studio),
             render_frame(aside, avatar.faces, camera, CELL, background=studio),
         ]

@@ -1,4 +1,4 @@
-"""A film of the source, the textured head over it and the head in clay, side by side."""
+"""A film of the source, the textured face over it and the head in clay, side by side."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,18 +13,19 @@ from ..video.decode import VideoFrame, read_frames
 from .look import avatar_surface, backdrop, part_of_surface, write_words
 from .parallel import in_order
 from .relight import clip_light
-from .views import head_faces, head_panels, intrinsics_at, posed_frames
+from .views import face_opacity, head_panels, intrinsics_at, posed_frames
 
 PANEL = (416, 520)
 """Width and height."""
-LABELS = ("Source", "Head over source", "Clay")
+LABELS = ("Source", "Face over source", "Clay")
 
 
 def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds and picture of every frame of the clip; in frames without a face the source stands alone."""
-    above = head_faces(avatar)
-    faces, surface = avatar.faces[above], part_of_surface(avatar_surface(avatar), above)
-    light = clip_light(avatar, take, video)
+    opacity = face_opacity(avatar)
+    shown = opacity[avatar.faces].any(1)
+    faces, surface = avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown)
+    options = {"surface": surface, "light": clip_light(avatar, take, video), "opacity": opacity}
     panels, studio = head_panels(avatar, take, PANEL), backdrop(PANEL)
     # What is damaged in the video has been told when it was ingested.
     decoded = read_frames(video, lambda message: None)
@@ -35,7 +36,7 @@ def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> 
         if not take.valid[index]:
             return side_by_side([source, source, studio])
         K = panels[index].intrinsics(intrinsics_at(take, index))
-        textured = render_frame(vertices, faces, K, PANEL, surface=surface, light=light, background=source)
+        textured = render_frame(vertices, faces, K, PANEL, background=source, **options)
         clay = render_frame(vertices, avatar.faces, K, PANEL, background=studio)
         return side_by_side([source, textured, clay])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 
 from ..protocol.avatar import Avatar
 from ..protocol.placement import WORLD_FROM_CAMERA_QUATERNION
@@ -21,6 +22,8 @@ CALM = 0.35
 """Seconds over which the window that follows the head is smoothed."""
 ROOM = 1.12
 """Size of the window in sizes of the head."""
+FADE = 0.02
+"""Metres around the face within which the head fades into the picture that it lies over."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,24 @@ def head_faces(avatar: Avatar) -> np.ndarray:
     """(F,) bool: the triangles above the neck, which over a picture would cover collars and clothes."""
     neck = avatar.regions.get("neck", np.zeros(len(avatar.neutral), bool))
     return ~neck[avatar.faces].any(1)
+
+
+def face_opacity(avatar: Avatar) -> np.ndarray:
+    """(V,) 1 on the face, fading towards scalp and ears, which are nobody's own, and over the neck.
+
+    All 1 on a head of which is not known where the face is.
+    """
+    nobody = np.zeros(len(avatar.neutral), bool)
+    for name in ("scalp", "ears"):
+        nobody |= avatar.regions.get(name, False)
+    neck, face = (avatar.regions.get(name, np.zeros_like(nobody)) for name in ("neck", "face"))
+    opacity = np.ones(len(avatar.neutral))
+    if face.any() and nobody.any():
+        opacity = cKDTree(avatar.neutral[nobody]).query(avatar.neutral)[0] / FADE
+    if face.any() and neck.any():
+        beyond = cKDTree(avatar.neutral[face]).query(avatar.neutral[neck])[0] / FADE
+        opacity[neck] = np.minimum(opacity[neck], 1 - beyond)
+    return opacity.clip(0, 1)
 
 
 def posed_frames(avatar: Avatar, take: Take) -> Iterator[np.ndarray]:

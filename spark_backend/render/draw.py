@@ -35,14 +35,15 @@ def render_frame(
     *,
     surface: Surface | None = None,
     light: Light | None = None,
+    opacity: Float[Array, "V"] | None = None,
     background: UInt8[np.ndarray, "H W 3"] | Sequence[float] = PAPER,
     supersample: int = 2,
     rasterizer: Rasterizer | None = None,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A picture in 8-bit sRGB of a mesh in camera axes, metres; grey clay without a `surface`.
 
-    `size` is (width, height). `background` is a picture in 8-bit sRGB, kept byte for byte where nothing is drawn, or a
-    linear colour. `supersample` squared samples make a pixel.
+    `size` is (width, height). `opacity` of what is seen lets the background through. `background` is a picture in 8-bit
+    sRGB, kept byte for byte where nothing is drawn, or a linear colour. `supersample` squared samples make a pixel.
     """
     picture = background_picture(background, size)
     points, K = torch.as_tensor(vertices).float(), torch.as_tensor(K).float()
@@ -51,7 +52,7 @@ def render_frame(
         return picture
     shift = K.new_tensor([[0, 0, left], [0, 0, top], [0, 0, 0]])
     options = {"surface": surface, "light": light, "supersample": supersample, "rasterizer": rasterizer}
-    colour, coverage = render_linear(points, faces, K - shift, (right - left, bottom - top), **options)
+    colour, coverage = render_linear(points, faces, K - shift, (right - left, bottom - top), opacity=opacity, **options)
     back = linear_from_bytes(torch.from_numpy(picture[top:bottom, left:right]))
     mixed = bytes_from_linear(over(colour, coverage, back)).numpy()
     picture[top:bottom, left:right] = np.where(coverage.numpy() > 0, mixed, picture[top:bottom, left:right])
@@ -91,6 +92,7 @@ def render_linear(
     *,
     surface: Surface | None = None,
     light: Light | None = None,
+    opacity: Float[Array, "V"] | None = None,
     supersample: int = 2,
     rasterizer: Rasterizer | None = None,
 ) -> tuple[Float[Tensor, "H W 3"], Float[Tensor, "H W 1"]]:
@@ -104,14 +106,19 @@ def render_linear(
     if surface is not None:
         scale = pixel_footprint(project(points, K) * supersample, faces, surface.uv, surface.uv_faces)
         mesh = replace(mesh, texel_scale=scale)
+
+    def colours(hits: Hits) -> Float[Tensor, "N 4"]:
+        shaded = premultiplied(shade_mesh(mesh, hits, surface, light))
+        return shaded if opacity is None else shaded * hits.at(torch.as_tensor(opacity).float()[:, None], faces)
+
     clip = clip_points(points, K, size)[None]
     picture = torch.zeros(fine[0] * fine[1], 4)
     if len(opaque):
         back = seen(rasterizer.rasterize(clip, faces[opaque], fine), opaque, supersample)
-        picture[back.pixel] = premultiplied(shade_mesh(mesh, back.hits, surface, light)).index_select(0, back.hit)
+        picture[back.pixel] = colours(back.hits).index_select(0, back.hit)
     if len(transparent):
         front = seen(rasterizer.rasterize(clip, faces, fine), torch.arange(len(faces)), supersample, transparent)
-        layer = premultiplied(shade_mesh(mesh, front.hits, surface, light)).index_select(0, front.hit)
+        layer = colours(front.hits).index_select(0, front.hit)
         picture[front.pixel] = over(layer, layer[:, 3:], picture[front.pixel])
     small = avg_pool2d(picture.T.reshape(1, 4, fine[1], fine[0]), supersample)[0].permute(1, 2, 0)
     return small[..., :3], small[..., 3:]

@@ -27,11 +27,15 @@ PRESETS = (
     ("high", "High", "The head from 120 moments of the clips, maps of 2048 pixels"),
 )
 TRACKERS = (
-    ("landmarks", "Landmarks", "All frames of a clip together, from the landmarks of the face"),
     (
         "optimise",
-        "Landmarks and Pictures",
-        "Aligns the frames by what the skin looks like as well: steadier brows and head, three times the time",
+        "Pictures and Landmarks",
+        "All frames of a clip together, aligned by the landmarks of the face and by what the skin looks like",
+    ),
+    (
+        "landmarks",
+        "Landmarks",
+        "All frames of a clip together, by the landmarks alone: in a third of the time, less steady",
     ),
     ("generic", "Real Time", "Frame by frame, by a network that was trained on made-up people: the quickest"),
     ("adapted", "Real Time, Adapted", "Frame by frame, by the same network after it has learned this person"),

@@ -123,10 +123,10 @@ class TrackOptions:
     """Project folder with a fitted avatar."""
     clip: ClipName
     """Name of an ingested clip; for `generic` and `adapted` also the path of any video."""
-    tracker: Tracker = "landmarks"
+    tracker: Tracker = "optimise"
     """`generic` goes frame by frame in real time; `adapted` too, with what `spark adapt` has learned of the person.
-    `landmarks` solves all frames of the clip together from the landmarks, with the head held; `optimise` then aligns
-    them by what the skin looks like: steadier brows and head, three times the time."""
+    `landmarks` solves all frames of the clip together from the landmarks, with the head held, in a third of the time of
+    `optimise`, which then aligns them by what the skin looks like: steadier brows and head."""
     output: Annotated[str | None, arg(aliases=("-o",), metavar="TAKE")] = None
     """Name of the take; the clip's name when left out."""
     fill_gaps: bool = False
@@ -146,7 +146,7 @@ class CaptureOptions:
     """How much work to put into the head."""
     face: FaceNumber = None
     """Which person to follow when there are several: 0 is the most prominent."""
-    tracker: Tracker = "landmarks"
+    tracker: Tracker = "optimise"
     """As for `spark track`."""
     keep_head: bool = False
     """Track the videos on the head that the project has; it stays as it is."""

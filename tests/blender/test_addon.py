@@ -133,7 +133,7 @@ def test_the_picture_of_a_job_is_brought_up_to_date(seen) -> None:
 def test_a_capture_ends_in_an_animated_head(seen) -> None:
     capture = step(seen, "capture")
     command, options = capture["job"]
-    assert (command, options["clip"], options["tracker"]) == ("track", "good", "landmarks")
+    assert (command, options["clip"], options["tracker"]) == ("track", "good", "optimise")
     assert capture["lines"][0] == "(done)"
     assert capture["lines"][4].startswith("Capture done after ")
     assert capture["takes"][:2] == ["good", "1 s"]
@@ -148,7 +148,7 @@ def test_another_clip_is_tracked_on_the_head_that_is_there(seen) -> None:
     assert track["stale"] == [*STALE, *CHOICES, *QUALITY, MISSING]
     command, options = track["job"]
     assert command == "capture"
-    assert {name: options[name] for name in ("tracker", "keep_head")} == {"tracker": "optimise", "keep_head": True}
+    assert {name: options[name] for name in ("tracker", "keep_head")} == {"tracker": "landmarks", "keep_head": True}
     assert [Path(clip).name for clip in options["clips"]] == ["second.mp4"]
     assert track["take"] == "second"
     assert track["mine"] == 1

@@ -226,7 +226,7 @@ def step_another_clip():
     """A new clip on the head that is there, with what was changed on it."""
     folder = WORK / "Anna K.spark"
     part("result").find_head(folder).mesh["mine"] = 1
-    settings().tracker, settings().preset = "optimise", "high"
+    settings().tracker, settings().preset = "landmarks", "high"
     (WORK / "second.mp4").touch()
     bpy.ops.spark.add_clips(directory=str(WORK), files=[{"name": "second.mp4"}])
     stale = drawn("SPARK_PT_avatar")
@@ -235,7 +235,7 @@ def step_another_clip():
     pump_until(lambda: not session().is_busy("work"))
     take = settings().takes[settings().take_index].name
     mine = part("result").find_head(folder).mesh.get("mine")
-    settings().tracker, settings().preset = "landmarks", "draft"
+    settings().tracker, settings().preset = "optimise", "draft"
     settings().clip_index = 0
     settings().take_index = settings().takes.find("good")
     bpy.ops.spark.bake_take()
@@ -250,7 +250,7 @@ def step_adapt():
     job = [session().state("work").command, dict(session().state("work").options)]
     pump_until(lambda: not session().is_busy("work"))
     after = drawn("SPARK_PT_capture")
-    settings().tracker = "landmarks"
+    settings().tracker = "optimise"
     return {"before": before, "job": job, "status": session().state("work").status, "after": after}
 
 

@@ -29,6 +29,7 @@ from spark_backend.pipeline.views import (
     head_panels,
     posed_frames,
     project_points,
+    solid_faces,
     studio_take,
     take_frames,
 )
@@ -165,6 +166,14 @@ def test_the_face_fades_towards_what_is_nobodys_own():
     lowest = np.argmin(height)
     assert opacity[lowest] == 0
     assert face_opacity(replace(avatar, regions={})).min() == 1
+
+
+def test_clay_is_drawn_without_the_lashes_cards():
+    avatar = toy_avatar()
+    cards = np.arange(len(avatar.faces)) % 3 == 0
+    avatar = replace(avatar, material_names=("skin", "lashes"), face_material=cards.astype(np.int32))
+    np.testing.assert_array_equal(solid_faces(avatar), ~cards)
+    assert solid_faces(replace(avatar, material_names=("skin", "eye"))).all()
 
 
 def test_a_head_larger_than_the_picture_gets_the_whole_height():

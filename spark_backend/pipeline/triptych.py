@@ -13,7 +13,7 @@ from ..video.decode import VideoFrame, read_frames
 from .look import avatar_surface, backdrop, part_of_surface, write_words
 from .parallel import in_order
 from .relight import clip_light
-from .views import face_opacity, head_panels, intrinsics_at, posed_frames
+from .views import face_opacity, head_panels, intrinsics_at, posed_frames, solid_faces
 
 PANEL = (416, 520)
 """Width and height."""
@@ -23,7 +23,7 @@ LABELS = ("Source", "Face over source", "Clay")
 def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds and picture of every frame of the clip; in frames without a face the source stands alone."""
     opacity = face_opacity(avatar)
-    shown = opacity[avatar.faces].any(1)
+    shown, solid = opacity[avatar.faces].any(1), avatar.faces[solid_faces(avatar)]
     faces, surface = avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown)
     options = {"surface": surface, "light": clip_light(avatar, take, video), "opacity": opacity}
     panels, studio = head_panels(avatar, take, PANEL), backdrop(PANEL)
@@ -37,7 +37,7 @@ def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> 
             return side_by_side([source, source, studio])
         K = panels[index].intrinsics(intrinsics_at(take, index))
         textured = render_frame(vertices, faces, K, PANEL, background=source, **options)
-        clay = render_frame(vertices, avatar.faces, K, PANEL, background=studio)
+        clay = render_frame(vertices, solid, K, PANEL, background=studio)
         return side_by_side([source, textured, clay])
 
     pairs = enumerate(zip(decoded, posed_frames(avatar, take), strict=False))

@@ -170,9 +170,9 @@ def test_the_face_fades_towards_what_is_nobodys_own():
 
 def test_clay_is_drawn_without_the_lashes_cards():
     avatar = toy_avatar()
-    cards = np.arange(len(avatar.faces)) % 3 == 0
-    avatar = replace(avatar, material_names=("skin", "lashes"), face_material=cards.astype(np.int32))
-    np.testing.assert_array_equal(solid_faces(avatar), ~cards)
+    cards = np.arange(len(avatar.polygons)) % 3 == 0
+    avatar = replace(avatar, material_names=("skin", "lashes"), polygon_material=cards.astype(np.int32))
+    np.testing.assert_array_equal(solid_faces(avatar), ~cards[avatar.face_polygon])
     assert solid_faces(replace(avatar, material_names=("skin", "eye"))).all()
 
 

@@ -102,7 +102,7 @@ def build_material(name: str, look: Look, images: Mapping[str, bpy.types.Image])
         material.use_nodes = True
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = (*look.colour, 1.0)
-    material.diffuse_color = (*look.colour, 1.0)
+    material.diffuse_color = (*look.colour, look.inputs.get("Alpha", 1.0))  # of solid shading
     for socket, value in look.inputs.items():
         shader.inputs[socket].default_value = value
     for row, kind in enumerate(kind for kind in look.maps if kind in images):

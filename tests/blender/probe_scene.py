@@ -92,6 +92,7 @@ def probe_whole_scene(request: dict, avatar, take) -> dict:
         "polygon_sizes": [polygon.loop_total for polygon in mesh.polygons],
         "smooth": all(polygon.use_smooth for polygon in mesh.polygons),
         "materials": [material.name for material in mesh.materials],
+        "solid": [round(material.diffuse_color[3], 3) for material in mesh.materials],
         "polygon_material": [polygon.material_index for polygon in mesh.polygons],
         "uv": [tuple(value.vector) for value in mesh.uv_layers[0].uv],
         "corner_vertices": [loop.vertex_index for loop in mesh.loops],

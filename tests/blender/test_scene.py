@@ -186,6 +186,7 @@ def test_mesh_has_the_avatars_polygons_materials_and_uvs(seen: Seen):
     np.testing.assert_allclose(scene["uv"], avatar.uv[avatar.uv_polygons[used]], atol=1e-6)
     assert scene["polygon_material"] == avatar.polygon_material.tolist()
     assert scene["materials"] == [f"toy {kind}" for kind in avatar.material_names]
+    assert scene["solid"] == [0.3 if kind == "lashes" else 1.0 for kind in avatar.material_names]
     assert scene["smooth"]
     assert scene["textures"] == ["toy_albedo.png", "toy_normal.png", "toy_roughness.png"]
 

@@ -162,7 +162,7 @@ def test_the_face_fades_towards_what_is_nobodys_own():
     assert opacity[scalp].max() == 0
     points = avatar.neutral
     to_scalp = np.linalg.norm(points[:, None] - points[None, scalp], axis=-1).min(1)
-    np.testing.assert_allclose(opacity[~scalp & ~neck], (to_scalp / FADE).clip(0, 1)[~scalp & ~neck])
+    np.testing.assert_allclose(opacity[~scalp & ~neck], (to_scalp / FADE["scalp"]).clip(0, 1)[~scalp & ~neck])
     lowest = np.argmin(height)
     assert opacity[lowest] == 0
     assert face_opacity(replace(avatar, regions={})).min() == 1

@@ -1,5 +1,7 @@
 """Triangle meshes: normals, edges, Laplacians."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -26,6 +28,20 @@ def vertex_normals(vertices: Float[Tensor, "*batch V 3"], faces: Int[Tensor, "F 
         angle = torch.atan2(sine, (before * after).sum(-1))
         sums = sums.index_add(-2, faces[:, k], unit * angle[..., None])
     return normalize(sums, dim=-1)
+
+
+def creased_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], crease: float) -> Float[Tensor, "F 3 3"]:
+    """Unit normals of each triangle's corners: means of the triangles there that are bent away by less than `crease`
+    radians, weighted by area.
+
+    For small parts of a mesh: takes 3 F^2 numbers.
+    """
+    normals = face_normals(vertices, faces)
+    unit = normalize(normals, dim=-1)
+    alike = unit @ unit.mT > math.cos(crease)
+    alike.fill_diagonal_(True)
+    meets = (faces[:, :, None, None] == faces).any(-1)  # F 3 F
+    return normalize((meets & alike[:, None]).to(normals) @ normals, dim=-1)
 
 
 def hollowness(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "V"]:

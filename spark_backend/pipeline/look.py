@@ -22,6 +22,7 @@ PLAIN_COLOURS = {
     "teeth": (0.62, 0.55, 0.44),
     "tongue": (0.40, 0.12, 0.11),
 }
+COARSE = {"teeth", "tongue"}
 SHINE = {"skin": (0.35, 0.45), "lashes": (0.0, 0.5), "eye": (1.0, 0.15), "teeth": (0.6, 0.3), "tongue": (0.6, 0.35)}
 """Strength and roughness of the highlight."""
 
@@ -86,7 +87,7 @@ def material(name: str, albedo: torch.Tensor | None) -> Material:
         albedo = torch.tensor(PLAIN_COLOURS.get(name, PLAIN_COLOURS["skin"]))
     elif name != "lashes":
         albedo = albedo[..., :3].contiguous()
-    return Material(albedo, specular=specular, roughness=roughness)
+    return Material(albedo, specular=specular, roughness=roughness, coarse=name in COARSE)
 
 
 def read_picture(path: Path) -> np.ndarray:

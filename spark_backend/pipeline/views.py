@@ -22,8 +22,8 @@ CALM = 0.35
 """Seconds over which the window that follows the head is smoothed."""
 ROOM = 1.12
 """Size of the window in sizes of the head."""
-FADE = 0.02
-"""Metres around the face within which the head fades into the picture that it lies over."""
+FADE = {"scalp": 0.02, "ears": 0.04, "neck": 0.01}
+"""Metres from scalp and ears, and from the face on the neck, within which a face fades into the picture below it."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,16 @@ def face_opacity(avatar: Avatar) -> np.ndarray:
 
     All 1 on a head of which is not known where the face is.
     """
-    nobody = np.zeros(len(avatar.neutral), bool)
+    points, opacity = avatar.neutral, np.ones(len(avatar.neutral))
+    face = avatar.regions.get("face", np.zeros(len(points), bool))
+    if not face.any():
+        return opacity
     for name in ("scalp", "ears"):
-        nobody |= avatar.regions.get(name, False)
-    neck, face = (avatar.regions.get(name, np.zeros_like(nobody)) for name in ("neck", "face"))
-    opacity = np.ones(len(avatar.neutral))
-    if face.any() and nobody.any():
-        opacity = cKDTree(avatar.neutral[nobody]).query(avatar.neutral)[0] / FADE
-    if face.any() and neck.any():
-        beyond = cKDTree(avatar.neutral[face]).query(avatar.neutral[neck])[0] / FADE
-        opacity[neck] = np.minimum(opacity[neck], 1 - beyond)
+        nobody = avatar.regions.get(name, np.zeros(len(points), bool))
+        if nobody.any():
+            opacity = np.minimum(opacity, cKDTree(points[nobody]).query(points)[0] / FADE[name])
+    neck = avatar.regions.get("neck", np.zeros(len(points), bool))
+    opacity[neck] = np.minimum(opacity[neck], 1 - cKDTree(points[face]).query(points[neck])[0] / FADE["neck"])
     return opacity.clip(0, 1)
 
 

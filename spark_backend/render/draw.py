@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 from ..geometry.camera import clip_points, project
 from ..geometry.mesh import face_normals, vertex_normals
 from .colour import bytes_from_linear, linear_from_bytes
-from .occlusion import openness
+from .occlusion import sky_of
 from .rasterizer import Fragments, Rasterizer
 from .shading import Light, over
 from .surface import Hits, Material, Mesh, Shaded, Surface, linear_map, one_material, shade_mesh
@@ -129,9 +129,9 @@ def prepare_mesh(
 ) -> Mesh:
     """One frame's normals, hollows and sides. Only opaque faces keep light away; all do where there is none."""
     shading = faces[opaque] if len(opaque) else faces
-    light = openness(points, shading, rasterizer)
+    sky, normals = sky_of(points, shading, rasterizer), vertex_normals(points, faces)
     away = (face_normals(points, faces) * points[faces[:, 0]]).sum(-1) > 0
-    return Mesh(points, faces, vertex_normals(points, faces), light, away)
+    return Mesh(points, faces, normals, sky.openness(points, vertex_normals(points, shading)), sky, away)
 
 
 def layers(surface: Surface | None, count: int) -> tuple[Int[Tensor, "_"], Int[Tensor, "_"]]:

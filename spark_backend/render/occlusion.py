@@ -1,13 +1,13 @@
-"""How much of the light from all around reaches each vertex: what makes open mouths, nostrils and ears look deep."""
+"""How much of the light from all around reaches a surface: what makes open mouths, nostrils and ears look deep."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import grid_sample, normalize
 
-from ..geometry.mesh import vertex_normals
 from .rasterizer import Rasterizer
 
 DIRECTIONS = 16
@@ -15,32 +15,49 @@ RESOLUTION = 280
 """Pixels across the mesh, in each direction's picture of it."""
 
 
-def openness(
+@dataclass(frozen=True)
+class Sky:
+    """A mesh seen from `D` directions on the viewer's side, without perspective."""
+
+    towards: Float[Tensor, "D 3"]
+    axes: Float[Tensor, "D 3 3"]
+    """Rotations to axes in which each direction is -Z."""
+    centre: Float[Tensor, "3"]
+    radius: Float[Tensor, ""]
+    depth: Float[Tensor, "D R R"]
+    """Of what is nearest, in radii behind the centre."""
+
+    def openness(self, points: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"]) -> Float[Tensor, "N"]:
+        """Part of the light, in [0, 1], that no other part of the mesh keeps from these places of its surface.
+
+        Asks for each place whether it is seen from each direction, weighted by the cosine to its unit normal; one that
+        faces none of them is open. Deterministic, and smooth enough over time for a film: what lies just below the seen
+        surface fades over some millimetres.
+        """
+        local = torch.einsum("dij,nj->dni", self.axes, (points - self.centre) / self.radius)
+        sides = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
+        nearest = grid_sample(self.depth[:, None], local[:, None, :, :2], **sides)[:, 0, 0]
+        # A place sees itself at its own depth, up to how much the surface sinks within a pixel.
+        pixel = 2 / self.depth.shape[-1]
+        visible = 1 - ((local[..., 2] - nearest - 1.5 * pixel) / (2 * pixel)).clamp(0, 1)
+        cosine = (self.towards @ normals.mT).clamp(min=0)
+        return (1e-6 + (visible * cosine).sum(0)) / (1e-6 + cosine.sum(0))
+
+
+def sky_of(
     points: Float[Tensor, "V 3"],
     faces: Int[Tensor, "F 3"],
     rasterizer: Rasterizer,
     directions: int = DIRECTIONS,
     resolution: int = RESOLUTION,
-) -> Float[Tensor, "V"]:
-    """Part of the light, in [0, 1], that no other part of the mesh keeps from each vertex. `points` in camera axes.
-
-    Looks at the mesh from `directions` on the viewer's side, without perspective, and asks for each vertex whether it
-    is seen from there, weighted by the cosine to its normal; a vertex that faces none of them is open. Deterministic,
-    and smooth enough over time for a film: what lies just below the seen surface fades over some millimetres.
-    """
+) -> Sky:
+    """Looks at a mesh in camera axes from all directions."""
     towards = viewing_directions(directions, points)
     centre, radius = bounding_sphere(points)
     axes = frames(towards)
     local = torch.einsum("dij,vj->dvi", axes, (points - centre) / radius)
     clip = torch.cat([local, torch.ones_like(local[..., :1])], -1)
-    depth = rasterizer.rasterize(clip, faces, (resolution, resolution)).depth
-    grid = local[:, None, :, :2]
-    nearest = grid_sample(depth[:, None], grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0, 0]
-    # A vertex sees itself at its own depth, up to how much the surface sinks within a pixel.
-    pixel = 2 / resolution
-    visible = 1 - ((local[..., 2] - nearest - 1.5 * pixel) / (2 * pixel)).clamp(0, 1)
-    cosine = (towards @ vertex_normals(points, faces).mT).clamp(min=0)
-    return (1e-6 + (visible * cosine).sum(0)) / (1e-6 + cosine.sum(0))
+    return Sky(towards, axes, centre, radius, rasterizer.rasterize(clip, faces, (resolution, resolution)).depth)
 
 
 def viewing_directions(count: int, like: Tensor) -> Float[Tensor, "D 3"]:

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
-from ..geometry.mesh import hollowness
+from ..geometry.mesh import creased_normals, hollowness
 from .attributes import Samples, sample_attributes
 from .colour import linear_from_bytes
 from .deferred import Topology, vertex_tangents
+from .occlusion import Sky
 from .reflectance import bend
 from .shading import Light, distant_light, highlight, irradiance, shade_clay, unit
 from .texture import mip_pyramid, sample_pyramid
@@ -20,6 +21,9 @@ from .texture import mip_pyramid, sample_pyramid
 BOUNCED = (0.25, 0.09, 0.075)
 """Part of the light, by colour, that reaches the deepest hollow by way of its walls: an eighth as one sees it, and as
 they are flesh, red. Teeth behind lips that are hardly open would be grey without."""
+
+CREASE = np.radians(40.0)
+"""Angle between two faces from which there is an edge between them, where a material is `coarse`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Material:
     """Strength of the highlight; 1 is that of skin or glass."""
     roughness: float = 0.5
     opacity: float = 1.0
+    coarse: bool = False
+    """Whether its faces are so large that light and shade change within one, and have edges: teeth, which lips cover
+    in part."""
     finish: Float[Tensor, "h w 5"] | None = None
     """In place of the two numbers: strength and roughness of the highlight, and the normal in the axes u, v, outwards,
     of any length."""
@@ -87,6 +94,7 @@ class Mesh:
     normals: Float[Tensor, "V 3"]
     openness: Float[Tensor, "V"]
     """Part of the light from all around that arrives, see `occlusion.py`."""
+    sky: Sky
     away: Bool[Tensor, "F"]
     """Faces seen from behind."""
     texel_scale: Float[Tensor, "F"] | None = None
@@ -135,15 +143,21 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
         return shade_as_clay(mesh, hits)
     light = light or studio_light()
     # Light and shade vary slowly, so they are computed where there are few points, and interpolated.
-    arriving = through_hollows(mesh.openness)
-    diffuse = irradiance(mesh.normals, light) * arriving
-    table = torch.cat([mesh.normals, -unit(mesh.points), diffuse, arriving, mesh.openness[:, None]], -1)
-    normals, view, diffuse, arriving, openness = hits.at(table, mesh.faces).split([3, 3, 3, 3, 1], -1)
+    table = torch.cat([mesh.normals, -unit(mesh.points), irradiance(mesh.normals, light), mesh.openness[:, None]], -1)
+    normals, view, even, openness = hits.at(table, mesh.faces).split([3, 3, 3, 1], -1)
     uv = hits.at(surface.uv, surface.uv_faces)
     kind, tangents = surface.face_material[hits.face], None
+    coarse = torch.tensor([material.coarse for material in surface.materials])
+    fine = coarse[kind].nonzero()[:, 0]
+    if len(fine):
+        chosen = Hits(hits.face[fine], hits.bary[fine])
+        normals[fine] = normals_of_edged(mesh, chosen, coarse[surface.face_material])
+        even[fine] = irradiance(normals[fine], light)
+        openness[fine, 0] = mesh.sky.openness(chosen.at(mesh.points, mesh.faces), normals[fine])
+    arriving = through_hollows(openness[:, 0])
     if surface.mesh is not None:
         tangents = hits.at(vertex_tangents(mesh.points[None], mesh.normals[None], surface.mesh)[0], surface.uv_faces)
-    colour, opacity = torch.zeros_like(diffuse), torch.zeros_like(openness)
+    colour, opacity = torch.zeros_like(even), torch.zeros_like(openness)
     for index, material in enumerate(surface.materials):
         here = (kind == index).nonzero()[:, 0]
         if not len(here):
@@ -157,13 +171,22 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
             colour[here] = albedo * irradiance(seen, light) * arriving[here]
         else:
             specular, roughness = material.specular, material.roughness
-            colour[here] = albedo * diffuse[here]
+            colour[here] = albedo * even[here] * arriving[here]
         if material.finish is not None or specular:
             colour[here] += specular * openness[here] * highlight(seen, view[here], light, roughness)
     return Shaded(colour, opacity)
 
 
-def through_hollows(openness: Float[Tensor, "V"]) -> Float[Tensor, "V 3"]:
+def normals_of_edged(mesh: Mesh, hits: Hits, edged: Bool[Tensor, "F"]) -> Float[Tensor, "N 3"]:
+    """Unit normals in hits on the faces `edged`: those of a tooth's front do not bend towards its biting edge."""
+    rows = edged.nonzero()[:, 0]
+    row_of = torch.zeros(len(mesh.faces), dtype=torch.long)
+    row_of[rows] = torch.arange(len(rows))
+    corners = creased_normals(mesh.points, mesh.faces[rows], CREASE)[row_of[hits.face]]
+    return unit((corners * hits.bary[..., None]).sum(1))
+
+
+def through_hollows(openness: Float[Tensor, "N"]) -> Float[Tensor, "N 3"]:
     """The part of the light, by colour, that arrives straight or by way of the walls around."""
     return openness[:, None] + (1 - openness[:, None]) * openness.new_tensor(BOUNCED)
 

@@ -1,5 +1,7 @@
 """Normals, edges and Laplacians on meshes whose answers are known."""
 
+import math
+
 import pytest
 import torch
 import trimesh
@@ -7,6 +9,7 @@ import trimesh
 from spark_backend.geometry.mesh import (
     adjacent_faces,
     cotangent_laplacian,
+    creased_normals,
     face_normals,
     uniform_laplacian,
     unique_edges,
@@ -98,3 +101,19 @@ def test_cotangent_laplacian_is_the_gradient_of_area():
     assert torch.linalg.eigvalsh(dense).min() > -1e-10
     flat, faces = grid()
     assert (cotangent_laplacian(flat, faces) @ flat)[interior()].abs().max() < 1e-12
+
+
+def test_normals_keep_edges_and_round_the_rest():
+    """Of a box whose top is bent by 30 degrees along its middle."""
+    height = math.tan(math.radians(15.0))
+    points = torch.tensor(
+        [[-1.0, 0, 0], [0, 0, height], [1, 0, 0], [-1, 1, 0], [0, 1, height], [1, 1, 0], [-1, 0, -2], [-1, 1, -2]]
+    )
+    faces = torch.tensor([[0, 1, 4], [0, 4, 3], [1, 2, 5], [1, 5, 4], [6, 0, 3], [6, 3, 7]])
+    normals = creased_normals(points, faces, math.radians(40.0))
+    slope = torch.tensor([-math.sin(math.radians(15.0)), 0, math.cos(math.radians(15.0))])
+    torch.testing.assert_close(normals[0, 0], slope)
+    assert normals[0, 1, 2] > normals[0, 0, 2]  # at the bend towards the other half, at the side not towards its wall
+    torch.testing.assert_close(normals[4:], torch.tensor([-1.0, 0, 0]).expand(2, 3, 3))
+    sharp = creased_normals(points, faces, math.radians(20.0))
+    torch.testing.assert_close(sharp[:2], slope.expand(2, 3, 3))

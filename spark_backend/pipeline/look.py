@@ -23,6 +23,7 @@ PLAIN_COLOURS = {
     "tongue": (0.40, 0.12, 0.11),
 }
 COARSE = {"teeth", "tongue"}
+"""See `render.surface.Material`."""
 SHINE = {"skin": (0.35, 0.45), "lashes": (0.0, 0.5), "eye": (1.0, 0.15), "teeth": (0.6, 0.3), "tongue": (0.6, 0.35)}
 """Strength and roughness of the highlight."""
 

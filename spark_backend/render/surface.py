@@ -95,6 +95,7 @@ class Mesh:
     openness: Float[Tensor, "V"]
     """Part of the light from all around that arrives, see `occlusion.py`."""
     sky: Sky
+    """What `openness` comes from, for places between the vertices."""
     away: Bool[Tensor, "F"]
     """Faces seen from behind."""
     texel_scale: Float[Tensor, "F"] | None = None

@@ -29,7 +29,7 @@ PRESETS = (
 TRACKERS = (
     (
         "optimise",
-        "Pictures and Landmarks",
+        "Pictures",
         "All frames of a clip together, aligned by the landmarks of the face and by what the skin looks like",
     ),
     (

@@ -156,15 +156,15 @@ def test_panels_hold_the_head_glide_and_stay_in_the_picture():
 
 def test_the_face_fades_towards_what_is_nobodys_own():
     avatar = toy_avatar()
-    height = avatar.neutral[:, 2]
-    scalp, neck = (height > np.quantile(height, q) if q > 0.5 else height < np.quantile(height, q) for q in (0.7, 0.3))
+    points, height = avatar.neutral, avatar.neutral[:, 2]
+    scalp, neck = height > np.quantile(height, 0.7), height < np.quantile(height, 0.3)
     opacity = face_opacity(replace(avatar, regions={"scalp": scalp, "neck": neck, "face": ~scalp & ~neck}))
-    assert opacity[scalp].max() == 0
-    points = avatar.neutral
-    to_scalp = np.linalg.norm(points[:, None] - points[None, scalp], axis=-1).min(1)
-    np.testing.assert_allclose(opacity[~scalp & ~neck], (to_scalp / FADE["scalp"]).clip(0, 1)[~scalp & ~neck])
-    lowest = np.argmin(height)
-    assert opacity[lowest] == 0
+    away = {
+        name: np.linalg.norm(points[:, None] - points[None, region], axis=-1).min(1) / FADE[name]
+        for name, region in (("scalp", scalp), ("neck", neck))
+    }
+    np.testing.assert_allclose(opacity, np.minimum(away["scalp"], away["neck"]).clip(0, 1))
+    assert opacity[scalp | neck].max() == 0 < opacity[~scalp & ~neck].min()
     assert face_opacity(replace(avatar, regions={})).min() == 1
 
 

@@ -22,8 +22,8 @@ CALM = 0.35
 """Seconds over which the window that follows the head is smoothed."""
 ROOM = 1.12
 """Size of the window in sizes of the head."""
-FADE = {"scalp": 0.02, "ears": 0.04, "neck": 0.01}
-"""Metres from scalp and ears, and from the face on the neck, within which a face fades into the picture below it."""
+FADE = {"scalp": 0.02, "ears": 0.04, "neck": 0.02}
+"""Metres from each region within which a face fades into the picture below it."""
 
 
 @dataclass(frozen=True)
@@ -144,21 +144,13 @@ def solid_faces(avatar: Avatar) -> np.ndarray:
 
 
 def face_opacity(avatar: Avatar) -> np.ndarray:
-    """(V,) 1 on the face, fading towards scalp and ears, which are nobody's own, and over the neck.
-
-    All 1 on a head of which is not known where the face is.
-    """
+    """(V,) 1 on the face, fading towards scalp, ears and neck, which are nobody's own; 1 on a head without regions."""
     points, opacity = avatar.neutral, np.ones(len(avatar.neutral))
-    face = avatar.regions.get("face", np.zeros(len(points), bool))
-    if not face.any():
-        return opacity
-    for name in ("scalp", "ears"):
+    for name, width in FADE.items():
         nobody = avatar.regions.get(name, np.zeros(len(points), bool))
         if nobody.any():
-            opacity = np.minimum(opacity, cKDTree(points[nobody]).query(points)[0] / FADE[name])
-    neck = avatar.regions.get("neck", np.zeros(len(points), bool))
-    opacity[neck] = np.minimum(opacity[neck], 1 - cKDTree(points[face]).query(points[neck])[0] / FADE["neck"])
-    return opacity.clip(0, 1)
+            opacity = np.minimum(opacity, cKDTree(points[nobody]).query(points)[0] / width)
+    return opacity
 
 
 def posed_frames(avatar: Avatar, take: Take) -> Iterator[np.ndarray]:

@@ -29,7 +29,6 @@ from spark_backend.pipeline.views import (
     head_panels,
     posed_frames,
     project_points,
-    solid_faces,
     studio_take,
     take_frames,
 )
@@ -172,8 +171,8 @@ def test_clay_is_drawn_without_the_lashes_cards():
     avatar = toy_avatar()
     cards = np.arange(len(avatar.polygons)) % 3 == 0
     avatar = replace(avatar, material_names=("skin", "lashes"), polygon_material=cards.astype(np.int32))
-    np.testing.assert_array_equal(solid_faces(avatar), ~cards[avatar.face_polygon])
-    assert solid_faces(replace(avatar, material_names=("skin", "eye"))).all()
+    np.testing.assert_array_equal(avatar.face_solid, ~cards[avatar.face_polygon])
+    assert replace(avatar, material_names=("skin", "eye")).face_solid.all()
 
 
 def test_a_head_larger_than_the_picture_gets_the_whole_height():

@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from spark_backend.pipeline.sheet import save_picture
-from spark_backend.pipeline.views import solid_faces
 from spark_backend.protocol.avatar import Avatar, load_avatar
 from spark_backend.protocol.project import open_project
 from spark_backend.render.draw import render_frame
@@ -39,7 +38,7 @@ def clay(avatar: Avatar, degrees: float, side: int) -> UInt8[np.ndarray, "S S 3"
     """The head at rest, turned to its right; lashes are left out."""
     camera = turned(np.asarray(avatar.neutral - avatar.neutral[avatar.regions["face"]].mean(0), float), degrees)
     points = np.stack([camera[:, 0], HEIGHT - camera[:, 2], camera[:, 1] + DISTANCE], 1)
-    faces = avatar.faces[solid_faces(avatar)]
+    faces = avatar.faces[avatar.face_solid]
     K = np.array([[FILL * side, 0, side / 2], [0, FILL * side, side / 2], [0, 0, 1]])
     return render_frame(points.astype(np.float32), faces, K, (side, side))
 

@@ -82,8 +82,7 @@ class Drawn:
 
 def subject_of(avatar: Avatar, maps: Maps) -> Subject:
     """An avatar with its maps. The lashes' cards are left out: they are see-through."""
-    lashes = avatar.material_names.index("lashes") if "lashes" in avatar.material_names else -1
-    kept = avatar.face_material != lashes
+    kept = avatar.face_solid
     faces, uv_faces = (torch.as_tensor(f[kept]).long() for f in (avatar.faces, avatar.uv_faces))
     corners = torch.as_tensor(avatar.faces[avatar.landmark_face]).long()
     return Subject(

@@ -84,7 +84,7 @@ def draw_over(avatar: Avatar, frame: Frame, texels_per_metre: float) -> Drawing:
     linear = linear_from_bytes(torch.from_numpy(np.ascontiguousarray(part))).numpy()
     if shrink < 1:
         linear = cv2.resize(linear, size, interpolation=cv2.INTER_AREA)
-    opaque = torch.as_tensor(np.flatnonzero(avatar.face_material != material_index(avatar, "lashes")))
+    opaque = torch.as_tensor(np.flatnonzero(avatar.face_solid))
     faces = torch.as_tensor(avatar.faces).long()[opaque]
     fragments = WarpRasterizer().rasterize(clip_points(points, torch.as_tensor(K).float(), size)[None], faces, size)
     depth = interpolate(points[None, :, 2:], faces, fragments)[0, ..., 0].numpy()

@@ -24,7 +24,7 @@ from .options import CompareOptions
 from .parallel import in_order
 from .progress import section, shares
 from .trackers import Contender, check_names, contenders
-from .views import Panel, head_faces, head_panels, intrinsics_at, posed_frames, solid_faces
+from .views import Panel, head_faces, head_panels, intrinsics_at, posed_frames
 
 CELL = (384, 480)
 """Width and height."""
@@ -88,14 +88,14 @@ def head_column(
     if not take.valid[index]:
         return source, studio
     K = panel.intrinsics(intrinsics_at(take, index))
-    clay = render_frame(vertices, avatar.faces[solid_faces(avatar)], K, CELL, background=studio)
+    clay = render_frame(vertices, avatar.faces[avatar.face_solid], K, CELL, background=studio)
     half = left_half(avatar, vertices, K)[..., None]
     return np.round(source + half * (clay.astype(np.float32) - source)).astype(np.uint8), clay
 
 
 def left_half(avatar: Avatar, vertices: np.ndarray, K: np.ndarray) -> np.ndarray:
     """(H, W) in [0, 1]: where the subject's left half of the head above the neck is what one sees."""
-    solid = solid_faces(avatar)
+    solid = avatar.face_solid
     faces = torch.as_tensor(avatar.faces[solid]).long()
     left = (head_faces(avatar) & (avatar.neutral[avatar.faces, 0].mean(1) > 0))[solid]
     size = (CELL[0] * FINE, CELL[1] * FINE)

@@ -1,6 +1,6 @@
 """How an avatar looks in our own pictures, and words on pictures."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ..protocol.avatar import Avatar
 from ..protocol.errors import SparkError
 from ..render.decoder import avatar_topology
+from ..render.draw import render_frame
+from ..render.shading import Light
 from ..render.surface import Material, Surface, linear_map
+from .views import face_opacity
 
 LASH_COLOUR = (0.045, 0.028, 0.022)  # of lashes and the skin between them
 # Linear colours where there is no albedo map; the same as the Blender materials have.
@@ -68,6 +71,32 @@ def paint_surface(avatar: Avatar, texture: np.ndarray) -> Surface:
         torch.as_tensor(avatar.face_material).long(),
         [Material(albedo, specular=specular, roughness=roughness) for specular, roughness in shine],
     )
+
+
+@dataclass(frozen=True)
+class FaceLayer:
+    """The face as it lies over a clip."""
+
+    faces: np.ndarray
+    """(F, 3)."""
+    surface: Surface
+    """Of these faces."""
+    opacity: np.ndarray
+    """(V,) of `face_opacity`."""
+
+    def over(
+        self, picture: np.ndarray, vertices: np.ndarray, K: np.ndarray, size: tuple[int, int], light: Light | None
+    ) -> np.ndarray:
+        """The picture (H, W, 3) uint8 with the face on it, whose vertices (V, 3) are in camera axes."""
+        options = {"surface": self.surface, "light": light, "opacity": self.opacity, "background": picture}
+        return render_frame(vertices, self.faces, K, size, **options)
+
+
+def face_layer(avatar: Avatar) -> FaceLayer:
+    """The avatar's face in its materials, fading towards what was fitted to nobody."""
+    opacity = face_opacity(avatar)
+    shown = opacity[avatar.faces].any(1)
+    return FaceLayer(avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown), opacity)
 
 
 def part_of_surface(surface: Surface, chosen: np.ndarray) -> Surface:

@@ -15,7 +15,7 @@ from ..render.surface import Material, Surface
 from .in_front import dark_hair, in_front
 from .look import avatar_surface, paint_surface, part_of_surface
 from .relight import vertex_albedo
-from .views import head_faces, solid_faces
+from .views import head_faces
 
 LUMINANCE = np.float32([0.2126, 0.7152, 0.0722])
 SHADE, GRAIN = 0.008, 0.0012
@@ -43,7 +43,7 @@ class Paint:
 
 def make_paint(avatar: Avatar, texture: UInt8[np.ndarray, "h w 4"], light: Light, opacity: float) -> Paint:
     """Paint for all frames of a clip."""
-    solid = head_faces(avatar) & solid_faces(avatar)
+    solid = head_faces(avatar) & avatar.face_solid
     whole = avatar_surface(avatar)
     skin = Material(bare_skin(avatar))
     bare = [skin if name == "skin" else m for name, m in zip(avatar.material_names, whole.materials, strict=True)]

@@ -19,7 +19,7 @@ from ..render.surface import Surface
 from .look import avatar_surface, part_of_surface
 from .relight import clip_light
 from .sights import CLOSE_SIZE, Sight
-from .views import head_faces, intrinsics_at, project_points, solid_faces, take_frames
+from .views import head_faces, intrinsics_at, project_points, take_frames
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Pairing:
 def prepare(avatar: Avatar, takes: Sequence[Take], video: Path, oval: bool) -> list[Judged]:
     """What does not depend on the frame, for each take; `oval` as in `mesh_regions`."""
     above = head_faces(avatar)
-    solid = above & solid_faces(avatar)
+    solid = above & avatar.face_solid
     regions, surface = mesh_regions(avatar, solid, oval), part_of_surface(avatar_surface(avatar), above)
     lights = [clip_light(avatar, take, video) for take in takes]
     return [

@@ -11,9 +11,9 @@ from ..protocol.take import Take
 from ..render.draw import render_frame
 from ..render.shading import Light
 from ..video.decode import read_selected
-from .look import avatar_surface, backdrop, part_of_surface, write_words
+from .look import backdrop, face_layer, write_words
 from .moments import telling_frames
-from .views import face_opacity, head_panels, intrinsics_at, posed_frames, solid_faces, studio_take, take_frames
+from .views import head_panels, intrinsics_at, posed_frames, studio_take, take_frames
 
 COLUMNS = ("Source", "Face over source", "Clay, front", "Clay, 45°")
 CELL = (288, 360)
@@ -26,10 +26,7 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, light: Light | None =
     """(H, W, 3) uint8 sRGB picture with at most `rows` frames."""
     chosen = telling_frames(take, rows)
     part, panels = take_frames(take, chosen), [head_panels(avatar, take, CELL)[frame] for frame in chosen]
-    opacity, studio = face_opacity(avatar), backdrop(CELL)
-    shown, solid = opacity[avatar.faces].any(1), avatar.faces[solid_faces(avatar)]
-    faces, surface = avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown)
-    options = {"surface": surface, "light": light, "opacity": opacity}
+    face, solid, studio = face_layer(avatar), avatar.faces[avatar.face_solid], backdrop(CELL)
     front, turned = (posed_frames(avatar, studio_take(avatar, part, np.radians(a), CELL)) for a in (0.0, 45.0))
     camera = studio_take(avatar, part, 0.0, CELL).K
     lines = []
@@ -40,7 +37,7 @@ def contact_sheet(avatar: Avatar, take: Take, video: Path, light: Light | None =
         K = panel.intrinsics(intrinsics_at(part, row))
         cells = [
             write_words(source, f"{part.pts[row]:.2f} s", 13, 10, 22),
-            render_frame(seen, faces, K, CELL, background=source, **options),
+            face.over(source, seen, K, CELL, light),
             render_frame(ahead, solid, camera, CELL, background=studio),
             render_frame(aside, solid, camera, CELL, background=studio),
         ]

@@ -10,10 +10,10 @@ from ..protocol.job import Progress, Report
 from ..protocol.take import Take
 from ..render.draw import render_frame
 from ..video.decode import VideoFrame, read_frames
-from .look import avatar_surface, backdrop, part_of_surface, write_words
+from .look import backdrop, face_layer, write_words
 from .parallel import in_order
 from .relight import clip_light
-from .views import face_opacity, head_panels, intrinsics_at, posed_frames, solid_faces
+from .views import head_panels, intrinsics_at, posed_frames
 
 PANEL = (416, 520)
 """Width and height."""
@@ -22,10 +22,7 @@ LABELS = ("Source", "Face over source", "Clay")
 
 def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds and picture of every frame of the clip; in frames without a face the source stands alone."""
-    opacity = face_opacity(avatar)
-    shown, solid = opacity[avatar.faces].any(1), avatar.faces[solid_faces(avatar)]
-    faces, surface = avatar.faces[shown], part_of_surface(avatar_surface(avatar), shown)
-    options = {"surface": surface, "light": clip_light(avatar, take, video), "opacity": opacity}
+    face, solid, light = face_layer(avatar), avatar.faces[avatar.face_solid], clip_light(avatar, take, video)
     panels, studio = head_panels(avatar, take, PANEL), backdrop(PANEL)
     # What is damaged in the video has been told when it was ingested.
     decoded = read_frames(video, lambda message: None)
@@ -36,7 +33,7 @@ def triptych_frames(avatar: Avatar, take: Take, video: Path, report: Report) -> 
         if not take.valid[index]:
             return side_by_side([source, source, studio])
         K = panels[index].intrinsics(intrinsics_at(take, index))
-        textured = render_frame(vertices, faces, K, PANEL, background=source, **options)
+        textured = face.over(source, vertices, K, PANEL, light)
         clay = render_frame(vertices, solid, K, PANEL, background=studio)
         return side_by_side([source, textured, clay])
 

@@ -137,12 +137,6 @@ def head_faces(avatar: Avatar) -> np.ndarray:
     return ~neck[avatar.faces].any(1)
 
 
-def solid_faces(avatar: Avatar) -> np.ndarray:
-    """(F,) bool: all triangles but the lashes' cards, which are see-through: in clay they would be shutters."""
-    names = np.array(avatar.material_names)
-    return names[avatar.face_material] != "lashes"
-
-
 def face_opacity(avatar: Avatar) -> np.ndarray:
     """(V,) 1 on the face, fading towards scalp, ears and neck, which are nobody's own; 1 on a head without regions."""
     points, opacity = avatar.neutral, np.ones(len(avatar.neutral))

@@ -89,6 +89,11 @@ class Avatar:
         """(F,) indices into `material_names`, row for row with `faces`."""
         return self.polygon_material[self.face_polygon]
 
+    @property
+    def face_solid(self) -> np.ndarray:
+        """(F,) bool, row for row with `faces`: all but the lashes' cards, which are see-through."""
+        return np.array([name != "lashes" for name in self.material_names])[self.face_material]
+
 
 def triangulate(polygons: np.ndarray) -> np.ndarray:
     """(P, 4) polygons to (F, 3) triangles: the first halves of all, then the second halves of the quads."""

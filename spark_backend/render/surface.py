@@ -152,7 +152,7 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
     fine = coarse[kind].nonzero()[:, 0]
     if len(fine):
         chosen = Hits(hits.face[fine], hits.bary[fine])
-        normals[fine] = normals_of_edged(mesh, chosen, coarse[surface.face_material])
+        normals[fine] = creased(mesh, chosen, coarse[surface.face_material])
         even[fine] = irradiance(normals[fine], light)
         openness[fine, 0] = mesh.sky.openness(chosen.at(mesh.points, mesh.faces), normals[fine])
     arriving = through_hollows(openness[:, 0])
@@ -178,9 +178,9 @@ def shade_mesh(mesh: Mesh, hits: Hits, surface: Surface | None, light: Light | N
     return Shaded(colour, opacity)
 
 
-def normals_of_edged(mesh: Mesh, hits: Hits, edged: Bool[Tensor, "F"]) -> Float[Tensor, "N 3"]:
-    """Unit normals in hits on the faces `edged`: those of a tooth's front do not bend towards its biting edge."""
-    rows = edged.nonzero()[:, 0]
+def creased(mesh: Mesh, hits: Hits, coarse: Bool[Tensor, "F"]) -> Float[Tensor, "N 3"]:
+    """Unit normals in hits on the faces `coarse`: those of a tooth's front do not bend towards its biting edge."""
+    rows = coarse.nonzero()[:, 0]
     row_of = torch.zeros(len(mesh.faces), dtype=torch.long)
     row_of[rows] = torch.arange(len(rows))
     corners = creased_normals(mesh.points, mesh.faces[rows], CREASE)[row_of[hits.face]]

@@ -95,8 +95,7 @@ def prepare(model: FlexibleHead, shots: Shots, rasterizer: Rasterizer) -> Setup:
 
 def drawn_faces(avatar: Avatar, near: Bool[np.ndarray, "V"]) -> Bool[np.ndarray, "F"]:
     """Triangles of the face and what is in it; lashes, which are mostly holes, are left out."""
-    lashes = avatar.face_material == avatar.material_names.index("lashes")
-    return near[avatar.faces].all(1) & ~lashes
+    return near[avatar.faces].all(1) & avatar.face_solid
 
 
 def make_batch(rows: Sequence[int], pictures: np.ndarray, shrink: int) -> Batch:
